@@ -1,0 +1,1 @@
+"""GenServer and its family, built only on the public verbs of `otpnode.process`."""

@@ -1,0 +1,1 @@
+"""Bytes between shards. Knows signals, never processes; `otpnode.scheduler` seats it."""
