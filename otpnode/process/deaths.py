@@ -1,0 +1,171 @@
+"""How a process ends: the reason first, the cancellation second (EX-10, AC-rules).
+
+1. `strike`: a fatal signal. The reason is recorded, the process is dead to
+   everybody (slot cleared, mailbox closed, blocked senders released), and its
+   coroutine is cancelled once, so that its cleanup may await.
+2. The coroutine ends, or its grace is over: `_settle`. Child tasks are cancelled
+   and its names given back, everywhere.
+3. Only then `_tell`: EXITs, then DOWNs.
+
+A coroutine that outlives its grace is cut off: it may still run (it may hold
+locks), but nothing it does through otpnode is seen. Guessing the reason from the
+cancellation was rejected: it loses every reason but one (A4 of the peers).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from otpnode.errors import ProcessExit
+from otpnode.process.exits import fan_out
+from otpnode.process.proc import DEAD, EXITING, NEW, Proc
+from otpnode.reasons import CANCELLED, NORMAL, strip
+
+if TYPE_CHECKING:
+    from otpnode.process.shard import Shard
+
+crash_log = logging.getLogger("otpnode.crash")
+
+
+class Deaths:
+    """Ends the processes of one shard."""
+
+    __slots__ = ("_shard", "reporters")
+
+    def __init__(self, shard: Shard) -> None:
+        self._shard = shard
+        self.reporters: dict[str, Callable[[BaseException], None]] = {}
+        """Who reports the crash of a pid instead of the log: `run` raises the exception of main."""
+
+    def strike(self, proc: Proc, reason: object, *, kill: bool = False, cancel: bool = True) -> None:
+        """Apply a fatal signal; the first one wins, a kill shortens the grace (EX-07).
+
+        Args:
+            proc: the receiver.
+            reason: what it dies of.
+            kill: whether it has the short grace of a kill.
+            cancel: False when the caller is about to raise inside `proc` itself.
+        """
+        if proc.state == DEAD:
+            return
+        grace = self._shard.config.kill_grace if kill else self._shard.config.exit_grace
+        if proc.state == EXITING:
+            if kill and proc.grace is not None:
+                proc.grace.cancel()
+                proc.grace = self._shard.deadlines.after(grace, partial(self._abandon, proc))
+            return
+        unborn = proc.state == NEW
+        self._retire(proc, reason)
+        if unborn:
+            self._shard.queue.put(proc)
+            return
+        if cancel:
+            proc.cancel()
+        overdue = self._abandon if kill else self._overdue
+        proc.grace = self._shard.deadlines.after(grace, partial(overdue, proc))
+
+    def ended(self, proc: Proc, how: BaseException) -> None:
+        """The coroutine of `proc` is over, by itself or because it was struck."""
+        if proc.state == DEAD:
+            proc.drop_body()
+            return
+        if proc.state != EXITING:
+            reason = _reason_of(how)
+            if not isinstance(how, (StopIteration, ProcessExit, asyncio.CancelledError)):
+                self._report(proc, how)
+            self._retire(proc, reason)
+        if isinstance(how, StopIteration):
+            proc.conclude(how.value, None)
+        elif isinstance(how, ProcessExit):
+            proc.conclude(None, None)
+        else:
+            proc.conclude(None, how)
+        self._settle(proc)
+        proc.drop_body()
+
+    def unborn(self, proc: Proc) -> None:
+        """`proc` was struck before its first step: its body is never entered (AC-02)."""
+        proc.conclude(None, asyncio.CancelledError())
+        self._settle(proc)
+        proc.drop_body()
+
+    def _retire(self, proc: Proc, reason: object) -> None:
+        proc.state = EXITING
+        proc.reason = reason
+        proc.irregular = True
+        proc.deaf = True
+        shard = self._shard
+        shard.table.retire(proc)
+        shard.serials.release(proc.serial)
+        if proc.spread:
+            shard.placed_by_spread -= 1
+        proc.mailbox.close()
+        timers, proc.timers = proc.timers, None
+        for ref in timers or ():
+            shard.timers.pop(ref).deadline.cancel()
+
+    def _report(self, proc: Proc, error: BaseException) -> None:
+        reporter = self.reporters.pop(proc.pid, None)
+        if reporter is not None:
+            reporter(error)
+        strip(error)
+        if reporter is None:
+            label = f" ({proc.label})" if proc.label else ""
+            text = getattr(error, "__otp_traceback__", "") or repr(error)
+            crash_log.error("process %s%s ended by an uncaught exception\n%s", proc.pid, label, text.rstrip())
+
+    def _overdue(self, proc: Proc) -> None:
+        if proc.state == EXITING:
+            proc.cancel()
+            proc.grace = self._shard.deadlines.after(
+                self._shard.config.kill_grace, partial(self._abandon, proc)
+            )
+
+    def _abandon(self, proc: Proc) -> None:
+        if proc.state != EXITING:
+            return
+        proc.cut_off = True
+        proc.conclude(None, asyncio.CancelledError())
+        self._settle(proc)
+
+    def _settle(self, proc: Proc) -> None:
+        proc.state = DEAD
+        proc.cut_off = True
+        if proc.grace is not None:
+            proc.grace.cancel()
+            proc.grace = None
+        children, proc.children = proc.children, None
+        for child in children or ():
+            child.cancel()
+        aliases, proc.aliases = proc.aliases, None
+        for ref in aliases or ():
+            self._shard.table.aliases.pop(ref, None)
+        self._shard.names.release(proc.pid, partial(self._tell, proc))
+
+    def _tell(self, proc: Proc) -> None:
+        shard = self._shard
+        shard.table.remove(proc)
+        owed = fan_out(proc, proc.reason)
+        proc.links = None
+        proc.monitors = proc.monitored_by = None
+        proc.dictionary = None
+        for signal in owed:
+            shard.router.post(signal)
+        shard.on_death(proc)
+
+
+def _reason_of(how: BaseException) -> object:
+    if isinstance(how, StopIteration):
+        return NORMAL
+    if isinstance(how, ProcessExit):
+        if isinstance(how.reason, BaseException):
+            strip(how.reason)
+        return how.reason
+    if isinstance(how, asyncio.CancelledError):
+        return CANCELLED
+    return how
+

@@ -1,0 +1,165 @@
+"""A node on one event loop: inside somebody else's, or on one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, cast
+
+from otpnode.clock import Clock
+from otpnode.config import NodeConfig
+from otpnode.pid import Pid, is_pid
+from otpnode.process import stopping
+from otpnode.process.children import adopt
+from otpnode.process.current import CURRENT
+from otpnode.process.messages import receive
+from otpnode.process.monitoring import monitor
+from otpnode.process.proc import Proc
+from otpnode.process.shard import CallCopier, Shard
+from otpnode.process.spawning import Birth
+from otpnode.reasons import is_quiet
+
+
+class LocalNode:
+    """One shard on the running loop, from ``async with`` to its end.
+
+    Leaving the block is the orderly stop: processes get ``'shutdown'``, what is left
+    after the grace is killed (SH-12).
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        *,
+        clock: Clock | None = None,
+        copier: Callable[[object], object] | None = None,
+        call_copier: CallCopier | None = None,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._copier = copier
+        self._call_copier = call_copier
+        self._release: Callable[[], None] | None = None
+        self._stop_task: asyncio.Task[None] | None = None
+        self._shard: Shard | None = None
+        self.main: str | None = None
+        self.stopped_with: int | None = None
+        self._stopping: asyncio.Event | None = None
+
+    @property
+    def shard(self) -> Shard:
+        """The node's shard."""
+        if self._shard is None:
+            raise RuntimeError("the node is not running: enter it with `async with`")
+        return self._shard
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._shard = Shard(loop, self._config, clock=self._clock)
+        self._shard.copier = self._copier
+        self._shard.call_copier = self._call_copier
+        self._shard.request_stop = self._on_stop
+        self._stopping = asyncio.Event()
+        self._release = adopt(loop)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def _on_stop(self, code: int) -> None:
+        if self.stopped_with is None and self._stopping is not None:
+            self.stopped_with = code
+            self._stopping.set()
+            if self.main is None:
+                self._stop_task = self.shard.loop.create_task(self._stop_processes())
+
+    async def wait_for_stop(self) -> int:
+        """Return the code given to `otpnode.stop`, once it is called."""
+        if self._stopping is not None:
+            await self._stopping.wait()
+        return self.stopped_with or 0
+
+    async def _stop_processes(self) -> None:
+        grace = self._config.stop_grace
+        await stopping.stop_trees(self.shard, self.main, grace)
+        await stopping.stop_rest(self.shard, grace * (1 - stopping.ROOTS_SHARE))
+
+    async def stop(self) -> None:
+        """Stop every process, orderly, and leave the loop."""
+        if self._shard is None:
+            return
+        # The stop itself must be nobody's child, whoever asks for it.
+        token = CURRENT.set(None)
+        try:
+            await self._stop_processes()
+        finally:
+            CURRENT.reset(token)
+            self._shard.close()
+            self._shard = None
+            if self._release is not None:
+                self._release()
+
+
+class MainEnd:
+    """How ``main`` ended: its value, or the exception to raise."""
+
+    def __init__(self) -> None:
+        self.value: object = None
+        self.error: BaseException | None = None
+        self.traceback: TracebackType | None = None
+        self.ended_badly: object = None
+
+    def catch(self, error: BaseException) -> None:
+        """Keep the exception of main with its traceback, before it becomes a reason."""
+        self.error = error
+        self.traceback = error.__traceback__
+
+
+async def run_main(
+    shard: Shard, main: Callable[..., object], args: tuple[object, ...], started: Callable[[str], None]
+) -> MainEnd:
+    """Run ``main(*args)`` as a process of `shard`, and wait for the pid it returns, if it returns one.
+
+    Args:
+        shard: where.
+        main: a coroutine function.
+        args: its arguments.
+        started: told the pid at once.
+    """
+    birth = Birth(func=main, args=args, kwargs={}, sender=shard.system_pid, label="main", spread=True)
+    birth.mailbox_limit = shard.default_limit
+    proc = shard.make(birth)
+    end = MainEnd()
+    shard.deaths.reporters[proc.pid] = end.catch
+    over: asyncio.Future[Proc] = shard.loop.create_future()
+    shard.watch_death(proc.pid, lambda dead: None if over.done() else over.set_result(dead))
+    started(proc.pid)
+    shard.queue.put(proc)
+    dead = await over
+    if end.error is None:
+        end.value = dead.value
+        if not is_quiet(dead.reason):
+            end.ended_badly = dead.reason
+        if is_pid(end.value):
+            reason = await outlive(shard, str(end.value), started)
+            end.ended_badly = None if is_quiet(reason) else reason
+    return end
+
+
+async def outlive(shard: Shard, pid: str, started: Callable[[str], None]) -> object:
+    """Wait for `pid` to end and return its reason."""
+    over: asyncio.Future[object] = shard.loop.create_future()
+
+    async def watch() -> None:
+        ref = await monitor(Pid(pid))
+        message = await receive(ref=ref)
+        over.set_result(cast("tuple[object, ...]", message)[4])
+
+    watcher = shard.make(Birth(func=watch, args=(), kwargs={}, sender=shard.system_pid))
+    shard.hidden.add(watcher.pid)
+    started(pid)
+    shard.queue.put(watcher)
+    return await over

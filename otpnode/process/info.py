@@ -1,0 +1,89 @@
+"""Snapshots of one process for `process_info` (PI-01)."""
+
+from __future__ import annotations
+
+from types import CodeType
+from typing import TYPE_CHECKING
+
+from otpnode.process.proc import EXITING, STATUS
+
+if TYPE_CHECKING:
+    from otpnode.process.proc import Proc
+    from otpnode.process.shard import Shard
+
+KEYS = (
+    "links",
+    "monitors",
+    "monitored_by",
+    "message_queue_len",
+    "messages",
+    "registered_name",
+    "trap_exits",
+    "status",
+    "label",
+    "dictionary",
+    "current",
+)
+
+
+def check_keys(keys: tuple[object, ...]) -> list[str]:
+    """Return the keys asked for, all of them when none is named; raises ValueError for an unknown one."""
+    for key in keys:
+        if key not in KEYS:
+            raise ValueError(f"process_info has no key {key!r}; it has {', '.join(KEYS)}")
+    return [str(key) for key in keys or KEYS]
+
+
+def snapshot(shard: Shard, pid: str, keys: list[str]) -> dict[str, object] | None:
+    """Return copies of what `keys` name, or None for a dead process."""
+    proc = shard.table.live.get(pid)
+    if proc is None:
+        return None
+    return {key: _value(shard, proc, key) for key in keys}
+
+
+def _value(shard: Shard, proc: Proc, key: str) -> object:
+    match key:
+        case "links":
+            return proc.links.active() if proc.links is not None else []
+        case "monitors":
+            return [record.shown for record in (proc.monitors or {}).values() if record.target]
+        case "monitored_by":
+            return list((proc.monitored_by or {}).values())
+        case "message_queue_len":
+            return len(proc.mailbox.queue)
+        case "messages":
+            return proc.mailbox.messages()
+        case "registered_name":
+            return shard.names.name_of(proc.pid)
+        case "trap_exits":
+            return proc.trap_exits
+        case "status":
+            return _status(shard, proc)
+        case "label":
+            return proc.label
+        case "dictionary":
+            return dict(proc.dictionary or {})
+        case _:
+            return _current(proc)
+
+
+def _status(shard: Shard, proc: Proc) -> str:
+    if shard.running is proc:
+        return "running"
+    if proc in shard.queue.ready:
+        return "runnable"
+    return STATUS[min(proc.state, EXITING)]
+
+
+def _current(proc: Proc) -> str | None:
+    """Return the innermost frame of user code as ``file:line function``."""
+    awaiting: object = proc.get_coro()
+    found: str | None = None
+    while awaiting is not None:
+        code = getattr(awaiting, "cr_code", None)
+        frame = getattr(awaiting, "cr_frame", None)
+        if isinstance(code, CodeType) and frame is not None and "/otpnode/process/" not in code.co_filename:
+            found = f"{code.co_filename}:{frame.f_lineno} {code.co_name}"
+        awaiting = getattr(awaiting, "cr_await", None)
+    return found

@@ -1,0 +1,325 @@
+"""`send` and `receive`: the fast path first, the whole rule behind it.
+
+Both verbs begin with the same three lines: the shard that is inside a slice on
+this thread, the process on its step, its budget. Found so, the usual cases (a
+local live target with room; a message waiting, or nobody else waiting) are done
+in place. Anything else goes to the coroutine below, which knows all the rules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from inspect import iscoroutine, iscoroutinefunction
+from math import isfinite, isnan
+from threading import get_ident
+from typing import TYPE_CHECKING, cast
+
+from otpnode.errors import ProcessNotFoundError
+from otpnode.pid import PID_PREFIX
+from otpnode.process import waiting
+from otpnode.process.current import CURRENT, RUNNING, here
+from otpnode.process.entry import entered, entered_process, spent
+from otpnode.process.mailbox import IDLE, PARKED, WOKEN, BlockedSend, Exempt, Mailbox
+from otpnode.ref import REF_PREFIX
+from otpnode.signals import AliasMessage, Message
+
+if TYPE_CHECKING:
+    from otpnode.pid import Pid
+    from otpnode.process.proc import Proc
+    from otpnode.process.shard import Shard
+    from otpnode.ref import Ref
+
+Match = Callable[[object], object]
+
+
+async def send(target: Pid | Ref | str, message: object) -> None:
+    """Send `message` to a pid, a registered name, or an alias.
+
+    Suspends while the target's mailbox is full (100 user messages by default), or
+    while no credit is left towards another shard.
+
+    Args:
+        target: a pid, a name, or an alias/monitor ref.
+        message: any object; to another shard, anything that can travel exactly.
+
+    Raises:
+        ProcessNotFoundError: the pid is dead or the name unknown at the call. An
+            inactive alias raises nothing.
+        UnserializableError: the message cannot travel; nothing was sent.
+        MessageTooLargeError: it is larger than ``--max-message``.
+        TypeError: `target` is none of the three.
+
+    Guarantees:
+        Messages and signals of one sender to one receiver arrive in the order they
+        were sent (SEMANTICS SO-01). Returning means admitted here, not delivered
+        (SD-05): a target that dies meanwhile loses it. A send that is cancelled
+        while it waits has not been sent (MB-04). Inside a shard the receiver gets
+        the same object, between shards an equal copy (SD-06).
+    """
+    shard = RUNNING.get(get_ident())
+    if shard is not None:
+        me = shard.running
+        if me is not None:
+            me.ops = ops = me.ops + 1
+            if not ops & 7 and spent(me):
+                await asyncio.sleep(0)
+            box = shard.mailboxes.get(target)
+            if box is not None:
+                gate = box.gate
+                if gate <= IDLE:
+                    if len(box.queue) < box.limit:
+                        box.queue.append(message)
+                        return
+                elif gate == PARKED:
+                    box.queue.append(message)
+                    box.gate = WOKEN
+                    shard.queue.ready.append(box.owner)
+                    return
+    await _send(target, message)
+
+
+async def _send(target: str, message: object) -> None:
+    shard, me = await entered("send", in_cleanup=True)
+    box = _local(shard, target)
+    if box is None:
+        to = resolve(shard, target)
+        way = shard.router.elsewhere(to)
+        if to.startswith(REF_PREFIX):
+            shard.router.post(AliasMessage(_sender(shard, me), to, copied(shard, message)))
+        elif way is not None:
+            await way[0].send(way[1], Message(_sender(shard, me), to, message), me)
+        else:
+            await _admit(shard, me, shard.table.live[to].mailbox, copied(shard, message))
+    else:
+        await _admit(shard, me, box, message)
+
+
+def send_nowait(target: Pid | Ref | str, message: object) -> bool:
+    """Send without ever suspending: for callbacks and other plain code.
+
+    Returns:
+        True when the message was admitted, False where `send` would have waited (SD-08).
+
+    Raises:
+        ProcessNotFoundError, UnserializableError, MessageTooLargeError, TypeError: as `send`.
+    """
+    shard = here()
+    me = CURRENT.get()
+    to = resolve(shard, target)
+    if to.startswith(REF_PREFIX):
+        shard.router.post(AliasMessage(_sender(shard, me), to, copied(shard, message)))
+        return True
+    way = shard.router.elsewhere(to)
+    if way is not None:
+        return way[0].send_nowait(way[1], Message(_sender(shard, me), to, message))
+    proc = shard.table.live[to]
+    if proc.mailbox.full and proc is not me and not proc.deaf:
+        return False
+    proc.mailbox.put(copied(shard, message))
+    return True
+
+
+def resolve(shard: Shard, target: object) -> str:
+    """Return the pid or ref that `target` means now (SD-04).
+
+    Raises:
+        ProcessNotFoundError: a dead pid or an unknown name.
+        TypeError: not a ``str``.
+    """
+    if not isinstance(target, str):
+        raise TypeError(f"a target is a pid, a registered name or a ref, not {type(target).__name__}")
+    if target.startswith(REF_PREFIX):
+        return target
+    pid: str | None = target
+    if not target.startswith(PID_PREFIX):
+        pid = shard.names.whereis(target)
+        if pid is None:
+            raise ProcessNotFoundError(f"no process is registered as {target!r}")
+    if pid is None or not shard.is_alive(pid):
+        raise ProcessNotFoundError(f"{target} is not alive")
+    return pid
+
+
+def copied(shard: Shard, message: object) -> object:
+    """Return what a receiver on this shard gets: the object itself, or a copy in strict mode."""
+    return message if shard.copier is None else shard.copier(message)
+
+
+def _local(shard: Shard, target: object) -> Mailbox | None:
+    return shard.mailboxes.get(target) if isinstance(target, str) else None
+
+
+def _sender(shard: Shard, me: Proc | None) -> str:
+    return shard.system_pid if me is None else me.pid
+
+
+async def _admit(shard: Shard, me: Proc | None, box: Mailbox, message: object) -> None:
+    """Put a user message into a mailbox of this shard, waiting for room (MB-02 … MB-08)."""
+    if box.owner is me or not box.full or box.owner.deaf:
+        box.put(message)
+        return
+    entry = BlockedSend(me, message, shard.loop.create_future())
+    if me is not None:
+        me.blocked_on = box
+        if _closes_a_cycle(me):
+            me.blocked_on = None
+            box.put(message)
+            return
+    if box.blocked is None:
+        box.blocked = deque()
+    box.blocked.append(entry)
+    box.care = True
+    alarm = shard.deadlines.after(waiting.STUCK_SECONDS, partial(waiting.warn_stuck, me, box.owner.pid))
+    try:
+        await entry.admitted
+    except asyncio.CancelledError:
+        if box.blocked is not None and entry in box.blocked:
+            box.blocked.remove(entry)
+        raise
+    finally:
+        alarm.cancel()
+        if me is not None:
+            me.blocked_on = None
+
+
+def _closes_a_cycle(me: Proc) -> bool:
+    """Follow who waits for whom; True when it leads back to `me` (MB-08)."""
+    seen = {me}
+    box = me.blocked_on
+    while box is not None:
+        if box.owner is me:
+            return True
+        if box.owner in seen:
+            return False
+        seen.add(box.owner)
+        box = box.owner.blocked_on
+    return False
+
+
+async def receive(timeout: float | None = None, match: Match | None = None, *, ref: Ref | str | None = None) -> object:
+    """Take the next message out of the caller's mailbox, waiting for it.
+
+    Args:
+        timeout: seconds to wait, measured from entry; None or ``inf`` for ever, 0 to look only.
+        match: takes a message, says whether to take it; tested in queue order, at
+            most once per message and call.
+        ref: take the oldest tuple with this ref at index 0 or 1, ``(ref, reply)`` or
+            ``('DOWN', ref, 'process', pid, reason)``; any number of child tasks may wait
+            so at once (RC-10). `match`, if given, must then hold too.
+
+    Returns:
+        The message.
+
+    Raises:
+        TimeoutError: nothing (that matched) came in time; later messages are kept (RC-04).
+        RuntimeError: another `receive` without `ref` is under way, or the process has no mailbox.
+        ValueError, TypeError: a bad timeout, or an async `match`.
+        NotInProcessError: called outside a process.
+
+    Guarantees:
+        FIFO per sender. Cancelling either returns the message or leaves it queued
+        (RC-09). Messages that do not match keep their places (RC-05).
+    """
+    shard = RUNNING.get(get_ident())
+    if shard is not None and timeout is None and match is None and ref is None:
+        me = shard.running
+        if me is not None:
+            me.ops = ops = me.ops + 1
+            if not ops & 7 and spent(me):
+                await asyncio.sleep(0)
+            box = me.mailbox
+            if box.gate == IDLE and (box.queue or not box.care):
+                queue = box.queue
+                while not queue:
+                    box.gate = PARKED
+                    try:
+                        await me.place
+                    except BaseException:
+                        box.unpark()
+                        raise
+                    if box.gate == WOKEN:
+                        box.gate = IDLE
+                    else:
+                        box.unpark()
+                message = queue.popleft()
+                return box.took(message) if box.care else message
+    return await _receive(timeout, match, ref)
+
+
+async def _receive(timeout: float | None, match: Match | None, ref: str | None) -> object:
+    seconds = _check_timeout(timeout)
+    if match is not None and iscoroutinefunction(match):
+        raise TypeError("match must be a plain function, not an async one")
+    me = await entered_process("receive")
+    box = me.mailbox
+    if me.deaf:
+        raise RuntimeError(f"{me.pid} was spawned with mailbox=False and cannot receive")
+    if box.matching:
+        raise RuntimeError("match must not call receive")
+    if ref is not None and asyncio.current_task() is not cast("asyncio.Task[object]", me):
+        return await waiting.receive_ref_in_child(me, seconds, match, ref)
+    if box.receiving:
+        raise RuntimeError(
+            "another receive of this process is under way; child tasks may wait at once only with receive(ref=...)"
+        )
+    return await _receive_alone(me, seconds, match, ref)
+
+
+async def _receive_alone(me: Proc, seconds: float | None, match: Match | None, ref: str | None) -> object:
+    box = me.mailbox
+    limit = waiting.Limit(me, seconds)
+    box.scanned = 0
+    try:
+        while True:
+            index = _scan(box, match, ref)
+            if index >= 0:
+                return box.take_at(index)
+            if limit.over:
+                raise TimeoutError(f"no {'matching ' if match or ref else ''}message within {seconds} s")
+            if box.let_in():
+                continue
+            limit.arm()
+            box.park(ref)
+            await me.place
+            box.unpark()
+    finally:
+        limit.cancel()
+        box.scanned = 0
+        if box.receiving:
+            box.unpark()
+
+
+def _scan(box: Mailbox, match: Match | None, ref: str | None) -> int:
+    """Return the index of the message to take, or -1; everything up to the end is then scanned (RC-06)."""
+    if ref is not None:
+        return box.find_ref(ref, match)
+    queue = box.queue
+    if match is None:
+        return 0 if queue else -1
+    box.matching = True
+    try:
+        while box.scanned < len(queue):
+            entry = queue[box.scanned]
+            found = match(entry.message if type(entry) is Exempt else entry)
+            if iscoroutine(found):
+                found.close()
+                raise TypeError("match must be a plain function, not an async one")
+            if found:
+                return box.scanned
+            box.scanned += 1
+    finally:
+        box.matching = False
+    return -1
+
+
+def _check_timeout(timeout: object) -> float | None:
+    if timeout is None:
+        return None
+    if not isinstance(timeout, (int, float)) or isinstance(timeout, bool):
+        raise TypeError(f"a timeout is a number of seconds or None, not {timeout!r}")
+    if isnan(timeout) or timeout < 0:
+        raise ValueError(f"a timeout is at least 0 seconds, not {timeout!r}")
+    return float(timeout) if isfinite(timeout) else None

@@ -1,0 +1,179 @@
+"""What a signal does when it has arrived: the receiving end of every kind.
+
+Called by the router for signals from this shard and by the mesh for signals from
+others, in the order they were sent (SO-01). Nothing here waits and nothing here
+raises on behalf of the dead: a signal to nobody is answered where an answer is
+owed and dropped otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from otpnode.process import exits
+from otpnode.process.exits import Deliver, Die, Verdict, is_text
+from otpnode.process.relations import LinkTable
+from otpnode.reasons import KILL, NOPROC
+from otpnode.signals import (
+    AliasMessage,
+    Answer,
+    Ask,
+    Demonitor,
+    Down,
+    Exit,
+    Exit2,
+    Link,
+    Message,
+    Monitor,
+    Signal,
+    TimerMessage,
+    UnlinkAck,
+    UnlinkId,
+)
+
+if TYPE_CHECKING:
+    from otpnode.process.proc import Proc
+    from otpnode.process.shard import Shard
+
+ONE_SHOT = ("reply", "reply_demonitor")
+
+
+class Reception:
+    """Applies arriving signals to the processes of one shard."""
+
+    __slots__ = ("_handlers", "_shard")
+
+    def __init__(self, shard: Shard) -> None:
+        self._shard = shard
+        self._handlers: dict[type, Callable[..., None]] = {
+            Message: self._message,
+            AliasMessage: self._alias_message,
+            TimerMessage: self._timer_message,
+            Link: self._link,
+            UnlinkId: self._unlink_id,
+            UnlinkAck: self._unlink_ack,
+            Exit: self._exit,
+            Exit2: self._exit2,
+            Monitor: self._monitor,
+            Demonitor: self._demonitor,
+            Down: self._down,
+            Ask: self._ask,
+            Answer: self._answer,
+        }
+
+    def accept(self, signal: Signal) -> None:
+        """Apply one signal addressed to this shard."""
+        self._handlers[type(signal)](signal)
+
+    def _message(self, signal: Message) -> None:
+        proc = self._shard.table.live.get(signal.to)
+        if proc is not None:
+            proc.mailbox.put(signal.message)
+
+    def _alias_message(self, signal: AliasMessage) -> None:
+        proc = self._shard.table.aliases.get(signal.to)
+        if proc is None or proc.aliases is None:
+            return
+        if proc.aliases[signal.to] in ONE_SHOT:
+            drop_alias(proc, signal.to)
+            record = proc.monitors.pop(signal.to, None) if proc.monitors else None
+            if record is not None and record.target:
+                self._shard.router.post(Demonitor(proc.pid, record.target, signal.to))
+        proc.mailbox.put_exempt(signal.message)
+
+    def _timer_message(self, signal: TimerMessage) -> None:
+        proc = self._shard.table.live.get(signal.to)
+        if proc is not None:
+            proc.mailbox.put_exempt(signal.message)
+
+    # -- links ----------------------------------------------------------------
+
+    def _link(self, signal: Link) -> None:
+        proc = self._shard.table.find(signal.to)
+        if proc is None:
+            self._shard.router.post(Exit(signal.to, signal.sender, NOPROC))
+        else:
+            links_of(proc).linked(signal.sender)
+
+    def _unlink_id(self, signal: UnlinkId) -> None:
+        proc = self._shard.table.find(signal.to)
+        if proc is not None and proc.links is not None:
+            proc.links.unlinked(signal.sender)
+        self._shard.router.post(UnlinkAck(signal.to, signal.sender, signal.unlink_id))
+
+    def _unlink_ack(self, signal: UnlinkAck) -> None:
+        proc = self._shard.table.find(signal.to)
+        if proc is not None and proc.links is not None:
+            proc.links.acked(signal.sender, signal.unlink_id)
+
+    def _exit(self, signal: Exit) -> None:
+        proc = self._shard.table.find(signal.to)
+        if proc is None or proc.links is None or not proc.links.exited(signal.sender):
+            return
+        self._act(proc, exits.over_link(signal.sender, signal.reason, trapping=proc.trap_exits))
+
+    def _exit2(self, signal: Exit2) -> None:
+        proc = self._shard.table.find(signal.to)
+        if proc is None:
+            return
+        verdict = exits.by_exit(signal.sender, proc.pid, signal.reason, trapping=proc.trap_exits)
+        self._act(proc, verdict, kill=is_text(signal.reason, KILL))
+
+    def _act(self, proc: Proc, verdict: Verdict, *, kill: bool = False) -> None:
+        if isinstance(verdict, Die):
+            self._shard.deaths.strike(proc, verdict.reason, kill=kill)
+        elif isinstance(verdict, Deliver) and not proc.deaf:
+            proc.mailbox.put_exempt(verdict.message)
+
+    # -- monitors -------------------------------------------------------------
+
+    def _monitor(self, signal: Monitor) -> None:
+        proc = self._shard.table.find(signal.to)
+        if proc is None:
+            self._shard.router.post(Down(signal.to, signal.sender, signal.ref, NOPROC))
+            return
+        if proc.monitored_by is None:
+            proc.monitored_by = {}
+        proc.monitored_by[signal.ref] = signal.sender
+
+    def _demonitor(self, signal: Demonitor) -> None:
+        proc = self._shard.table.find(signal.to)
+        if proc is not None and proc.monitored_by is not None:
+            proc.monitored_by.pop(signal.ref, None)
+
+    def _down(self, signal: Down) -> None:
+        proc = self._shard.table.live.get(signal.to)
+        record = proc.monitors.pop(signal.ref, None) if proc is not None and proc.monitors else None
+        if proc is None or record is None:
+            return
+        if record.alias in ("demonitor", "reply_demonitor"):
+            drop_alias(proc, signal.ref)
+        proc.mailbox.put_exempt((record.tag, signal.ref, "process", record.shown, signal.reason))
+
+    # -- questions ------------------------------------------------------------
+
+    def _ask(self, signal: Ask) -> None:
+        value = self._shard.answer(signal.question, signal.about)
+        self._shard.router.post(Answer(signal.to, signal.sender, signal.ref, value))
+
+    def _answer(self, signal: Answer) -> None:
+        waiter = self._shard.questions.pop(signal.ref, None)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(signal.value)
+
+
+def links_of(proc: Proc) -> LinkTable:
+    """Return the link table of `proc`, made at its first link."""
+    if proc.links is None:
+        proc.links = LinkTable()
+    return proc.links
+
+
+def drop_alias(proc: Proc, ref: str) -> bool:
+    """Deactivate an alias; True when it was active."""
+    if proc.aliases is None or ref not in proc.aliases:
+        return False
+    del proc.aliases[ref]
+    proc.shard.table.aliases.pop(ref, None)
+    return True

@@ -1,0 +1,102 @@
+"""Who runs next: one deque, drained in slices by one loop callback.
+
+A slice is bounded in steps and in time, so that sockets, timers and the pipes
+of other shards get their turn (FS-02). The inner loop is the hottest code of the
+project; it touches nothing that is not needed by the usual step, and everything
+unusual about a process is folded into `Proc.irregular`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from otpnode.process.asyncio_names import enter_task, leave_task
+from otpnode.process.current import RUNNING
+
+if TYPE_CHECKING:
+    from otpnode.process.proc import Proc
+    from otpnode.process.shard import Shard
+
+STEPS_PER_LOOK = 32
+"""Steps between two looks at the clock: some 20 µs of messages."""
+
+SLICE_SECONDS = 0.002
+
+
+class RunQueue:
+    """The processes of one shard that can run."""
+
+    __slots__ = ("_drain", "_shard", "pulse", "ready", "scheduled")
+
+    def __init__(self, shard: Shard) -> None:
+        self._shard = shard
+        self._drain = self.drain
+        self.ready: deque[Proc] = deque()
+        self.scheduled = False
+        self.pulse: Callable[[int], None] | None = None
+        """Called when a slice begins with the number that can run, when it ends with minus that number."""
+
+    def put(self, proc: Proc) -> None:
+        """Make `proc` run after everything that can run already."""
+        self.ready.append(proc)
+        if not self.scheduled:
+            self.scheduled = True
+            self._shard.loop.call_soon(self._drain)
+
+    def drain(self) -> None:
+        """Run one slice."""
+        shard = self._shard
+        ready = self.ready
+        pop = ready.popleft
+        loop = shard.loop
+        if self.pulse is not None:
+            self.pulse(len(ready) + 1)
+        RUNNING[shard.thread] = shard
+        until = perf_counter() + SLICE_SECONDS
+        try:
+            while True:
+                for _ in range(STEPS_PER_LOOK):
+                    try:
+                        proc = pop()
+                    except IndexError:
+                        return
+                    if proc.irregular:
+                        proc.step()
+                        continue
+                    shard.running = proc
+                    proc.ops = 0
+                    enter_task(loop, proc)
+                    try:
+                        yielded = proc.run(proc.send, None)  # type: ignore[arg-type]
+                    except BaseException as exc:
+                        shard.running = None
+                        leave_task(loop, proc)
+                        proc.ended(exc)
+                        continue
+                    leave_task(loop, proc)
+                    if yielded is proc.bay:
+                        if proc.irregular:
+                            shard.running = None
+                            proc.waits_for(yielded)
+                    elif yielded is None:
+                        ready.append(proc)
+                    else:
+                        shard.running = None
+                        proc.waits_for(yielded)
+                if perf_counter() >= until:
+                    return
+        finally:
+            self._pause()
+
+    def _pause(self) -> None:
+        """End the slice; go on in the next turn of the loop if anybody can run."""
+        self._shard.running = None
+        if self.pulse is not None:
+            self.pulse(-len(self.ready))
+        if self.ready:
+            self._shard.loop.call_soon(self._drain)
+        else:
+            self.scheduled = False

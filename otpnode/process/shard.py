@@ -1,0 +1,165 @@
+"""The world of one shard: an object, so that two can live in one test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from threading import get_ident
+
+from otpnode.clock import Clock, MonotonicClock
+from otpnode.config import NodeConfig
+from otpnode.errors import ProcessNotFoundError
+from otpnode.pid import SYSTEM_SERIAL, Pid, make_pid
+from otpnode.process import info
+from otpnode.process.current import HOSTS, RUNNING
+from otpnode.process.deaths import Deaths
+from otpnode.process.proc import Proc
+from otpnode.process.reception import Reception
+from otpnode.process.registry import LocalNames, Names
+from otpnode.process.routing import Router
+from otpnode.process.runqueue import RunQueue
+from otpnode.process.spawning import Birth, make
+from otpnode.process.serials import LocalSerials, Serials
+from otpnode.process.table import Table
+from otpnode.process.timers import Deadlines, Timer
+from otpnode.ref import RefMaker
+
+CallCopier = Callable[
+    [tuple[object, ...], dict[str, object]], tuple[tuple[object, ...], dict[str, object]]
+]
+
+
+class Shard:
+    """One scheduler's processes and everything they share.
+
+    Args:
+        loop: the event loop all of it runs on.
+        config: the node's settings.
+        number: which shard this is.
+        incarnation: how often it has been started.
+        clock: where time comes from.
+        serials: hands out process serials; the board's, where there is one.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        config: NodeConfig,
+        *,
+        number: int = 0,
+        incarnation: int = 1,
+        clock: Clock | None = None,
+        serials: Serials | None = None,
+    ) -> None:
+        self.loop = loop
+        self.config = config
+        self.number = number
+        self.incarnation = incarnation
+        self.thread = get_ident()
+        self.running: Proc | None = None
+        self.system_pid = make_pid(config.name, number, incarnation, SYSTEM_SERIAL)
+        self.deadlines = Deadlines(loop, clock or MonotonicClock())
+        self.table = Table(shortcut=not config.copy_messages)
+        self.mailboxes = self.table.mailboxes
+        self.serials: Serials = serials or LocalSerials(config.max_processes)
+        self.refs = RefMaker(config.name, number, incarnation)
+        self.queue = RunQueue(self)
+        self.deaths = Deaths(self)
+        self.reception = Reception(self)
+        self.router = Router(config.name, number, incarnation, self.reception.accept)
+        self.names: Names = LocalNames(self.is_alive)
+        self.timers: dict[str, Timer] = {}
+        self.questions: dict[str, asyncio.Future[object]] = {}
+        self.subscribers: set[str] = set()
+        self.hidden: set[str] = set()
+        """Pids of otpnode's own processes, which `processes()` and `registered()` leave out."""
+        self.placed_by_spread = 0
+        self.placer: Callable[[Birth], int] | None = None
+        self.copier: Callable[[object], object] | None = None
+        self.call_copier: CallCopier | None = None
+        self.request_stop: Callable[[int], None] = _nobody_to_stop
+        self.accepting = True
+        self.everyones_death: list[Callable[[Proc], None]] = []
+        self._death_watchers: dict[str, Callable[[Proc], None]] = {}
+        HOSTS.setdefault(self.thread, []).append(self)
+
+    @property
+    def default_limit(self) -> int | None:
+        """The mailbox limit of processes that ask for none of their own."""
+        return self.config.mailbox_limit
+
+    def new_pid(self) -> tuple[Pid, int]:
+        """Claim a serial and spell its pid."""
+        serial = self.serials.claim()
+        return make_pid(self.config.name, self.number, self.incarnation, serial), serial
+
+    def make(self, birth: Birth) -> Proc:
+        """Make a process that cannot run yet; see `otpnode.process.spawning`."""
+        return make(self, birth)
+
+    def schedulers(self) -> int:
+        """Return the number of shards the node runs."""
+        return 1 if self.router.outbound is None else self.router.outbound.schedulers()
+
+    def place(self, wanted: int | str, birth: Birth) -> int:
+        """Return the number of the shard that shall run `birth` (SEMANTICS C9)."""
+        if isinstance(wanted, int):
+            return wanted
+        return self.number if self.placer is None or wanted == "local" else self.placer(birth)
+
+    def strict(self, birth: Birth) -> None:
+        """In strict mode, let a child get copies of what can travel, as another shard's would."""
+        if self.call_copier is not None:
+            birth.args, birth.kwargs = self.call_copier(birth.args, birth.kwargs)
+
+    def not_alive(self, pid: str) -> ProcessNotFoundError:
+        """Make the error for a dead pid."""
+        return ProcessNotFoundError(f"{pid} is not alive")
+
+    def is_alive(self, pid: str) -> bool:
+        """Tell whether `pid` is alive, on any shard (PI-02)."""
+        return self.router.is_alive(pid, self.table.live)
+
+    def answer(self, question: str, about: list[str]) -> object:
+        """Answer another shard's `Ask` about something that lives here."""
+        if question == "info":
+            return info.snapshot(self, about[0], about[1:])
+        timer = self.timers.get(about[0])
+        if timer is None:
+            return False if question == "cancel_timer" else None
+        if question == "cancel_timer":
+            del self.timers[about[0]]
+            return timer.stop(about[0])
+        return max(0.0, timer.deadline.when - self.deadlines.now())
+
+    def watch_death(self, pid: str, then: Callable[[Proc], None]) -> None:
+        """Call `then` once `pid` has told everybody of its death."""
+        self.everyones_death: list[Callable[[Proc], None]] = []
+        self._death_watchers[pid] = then
+
+    def on_death(self, proc: Proc) -> None:
+        """Everybody has been told of the death of `proc`."""
+        self.subscribers.discard(proc.pid)
+        self.hidden.discard(proc.pid)
+        for look in tuple(self.everyones_death):
+            look(proc)
+        then = self._death_watchers.pop(proc.pid, None)
+        if then is not None:
+            then(proc)
+
+    def close(self) -> None:
+        """Leave the loop: timers dropped, waiting questions cancelled, the shard found by nobody."""
+        self.deadlines.close()
+        for waiter in self.questions.values():
+            waiter.cancel()
+        hosts = HOSTS.get(self.thread, [])
+        if self in hosts:
+            hosts.remove(self)
+        if not hosts:
+            HOSTS.pop(self.thread, None)
+        if RUNNING.get(self.thread) is self:
+            del RUNNING[self.thread]
+
+
+def _nobody_to_stop(code: int) -> None:
+    raise RuntimeError("this shard is part of no node that could be stopped")

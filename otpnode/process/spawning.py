@@ -1,0 +1,188 @@
+"""How a process comes to be, here or at another shard's request.
+
+The record, its link, its monitor and its name are all installed before the first
+step can run (SP-02 … SP-06), whoever asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from otpnode.pid import Pid, address
+from otpnode.errors import ShardDownError
+from otpnode.process.carry import carried_values, install
+from otpnode.process.mailbox import UNBOUNDED
+from otpnode.process.proc import EXITING, Proc
+from otpnode.process.reception import links_of
+from otpnode.process.registry import check_name
+from otpnode.process.relations import MonitorRecord
+
+if TYPE_CHECKING:
+    from otpnode.process.shard import Shard
+
+ANCESTORS = 8
+"""How many ancestors a process remembers, for crash reports."""
+
+
+class Default:
+    """Stands for 'the node's own' where None means something else."""
+
+    def __repr__(self) -> str:
+        return "<the node's>"
+
+
+DEFAULT = Default()
+
+
+@dataclass(slots=True)
+class Birth:
+    """Everything about a process that is to be made."""
+
+    func: Callable[..., object]
+    args: tuple[object, ...]
+    kwargs: dict[str, object]
+    sender: str
+    name: str | None = None
+    mailbox: bool = True
+    mailbox_limit: int | None = None
+    trap_exits: bool = False
+    label: str | None = None
+    link: bool = False
+    ref: str | None = None
+    spread: bool = False
+    ancestors: list[str] = field(default_factory=list)
+    carried: dict[str, object] = field(default_factory=dict)
+
+
+def make_birth(
+    shard: Shard,
+    me: Proc | None,
+    func: object,
+    args: object,
+    kwargs: object,
+    name: str | None,
+    *,
+    mailbox: bool,
+    mailbox_limit: int | None | Default,
+    trap_exits: bool,
+    label: str | None,
+) -> Birth:
+    """Check what a spawn was given and take it down (SP-01, SP-05, SP-10).
+
+    Raises:
+        TypeError: `func` is not callable, or args/kwargs are no list and dict.
+        ValueError: a bad name or limit, or ``trap_exits`` without a mailbox.
+    """
+    if not callable(func):
+        raise TypeError(f"spawn takes a coroutine function, not {type(func).__name__}")
+    limit = shard.default_limit if isinstance(mailbox_limit, Default) else mailbox_limit
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+        raise ValueError(f"mailbox_limit must be a whole number of at least 1, or None, not {limit!r}")
+    if trap_exits and not mailbox:
+        raise ValueError("trap_exits=True needs a mailbox: exit signals would have nowhere to go")
+    if name is not None:
+        check_name(name)
+    if not isinstance(args, (list, tuple, type(None))):
+        raise TypeError(f"args must be a list of arguments, not {type(args).__name__}")
+    if not isinstance(kwargs, (dict, type(None))):
+        raise TypeError(f"kwargs must be a dict, not {type(kwargs).__name__}")
+    return Birth(
+        func=func,
+        args=tuple(args or ()),
+        kwargs=dict(kwargs or {}),
+        sender=shard.system_pid if me is None else me.pid,
+        name=name,
+        mailbox=mailbox,
+        mailbox_limit=limit,
+        trap_exits=trap_exits,
+        label=label,
+        ancestors=[] if me is None else [me.pid, *me.ancestors][:ANCESTORS],
+        carried=carried_values(),
+    )
+
+
+def make(shard: Shard, birth: Birth) -> Proc:
+    """Make the process, not yet able to run; link and monitor are installed."""
+    pid, serial = shard.new_pid()
+    limit = UNBOUNDED if birth.mailbox_limit is None else birth.mailbox_limit
+    proc = Proc(shard, pid, serial, limit, deaf=not birth.mailbox)
+    if birth.mailbox_limit != shard.default_limit:
+        shard.serials.set_window(serial, limit)
+    proc.body = (birth.func, birth.args, birth.kwargs)
+    proc.trap_exits = birth.trap_exits
+    proc.label = birth.label
+    proc.ancestors = birth.ancestors
+    if birth.carried:
+        install(proc.context, birth.carried)
+    if birth.spread:
+        proc.spread = True
+        shard.placed_by_spread += 1
+    if birth.link:
+        links_of(proc).linked(birth.sender)
+    if birth.ref is not None:
+        proc.monitored_by = {birth.ref: birth.sender}
+    shard.table.add(proc)
+    return proc
+
+
+async def give_birth(shard: Shard, birth: Birth) -> Proc:
+    """Make a process on this shard and let it run; its name is its own before its first step (R23).
+
+    Raises:
+        NameAlreadyRegisteredError: the name is taken; no process exists.
+        SystemLimitError: the table is full; no process exists.
+    """
+    if birth.name is None:
+        proc = make(shard, birth)
+    else:
+        await shard.names.reserve(birth.name)
+        try:
+            proc = make(shard, birth)
+        except BaseException:
+            shard.names.forget(birth.name)
+            raise
+        await shard.names.commit(birth.name, proc.pid)
+    if proc.state < EXITING:
+        shard.queue.put(proc)
+    return proc
+
+
+def bind_parent(me: Proc, pid: Pid, birth: Birth) -> None:
+    """Write the spawner's side of link and monitor."""
+    if birth.link:
+        links_of(me).linked(pid)
+    if birth.ref is not None:
+        if me.monitors is None:
+            me.monitors = {}
+        me.monitors[birth.ref] = MonitorRecord(pid, pid, "DOWN", None)
+
+
+def check_on(shard: Shard, on: object) -> int | str:
+    """Return where a spawn is wanted: a shard number, ``'spread'`` or ``'local'``.
+
+    Raises:
+        ValueError: any other value, or a shard beyond the last.
+        ProcessNotFoundError: `on` is a dead pid.
+    """
+    if isinstance(on, bool) or not isinstance(on, (int, str)):
+        raise ValueError(f"on= takes 'spread', 'local', a shard number or a live pid, not {on!r}")
+    if isinstance(on, int):
+        total = shard.schedulers()
+        if on < 0 or (on >= total and total > 1):
+            raise ValueError(f"on={on} names no shard: this node runs shards 0 to {total - 1}")
+        return on if total > 1 else shard.number
+    if on in ("spread", "local"):
+        return on
+    owner = address(on)
+    if owner is None:
+        raise ValueError(f"on= takes 'spread', 'local', a shard number or a live pid, not {on!r}")
+    if not shard.is_alive(on):
+        raise shard.not_alive(on)
+    return owner.shard
+
+
+def shard_down(shard: int) -> ShardDownError:
+    """Make the error of a spawn on a shard that cannot answer."""
+    return ShardDownError(f"shard {shard} is down; spawn with on='spread', or wait for ('shard_up', {shard}, …)")

@@ -1,0 +1,85 @@
+"""The orderly stop of one shard's processes (SH-12).
+
+First main, then the roots of what it left (a supervisor stops its own children in
+its own order), then everybody, by ``'shutdown'``; what is left when the grace is
+over is killed. One absolute deadline covers it all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from otpnode.process.proc import Proc
+from otpnode.reasons import KILL, SHUTDOWN
+from otpnode.signals import Exit2
+
+if TYPE_CHECKING:
+    from otpnode.process.shard import Shard
+
+ROOTS_SHARE = 0.6
+"""The part of the grace that trees may use before the rest of the processes are asked."""
+
+
+async def stop_trees(shard: Shard, main: str | None, grace: float) -> None:
+    """End main, then the trapping processes whose spawner is dead, waiting for each group."""
+    shard.accepting = False
+    end = shard.deadlines.now() + grace * ROOTS_SHARE
+    if main is not None:
+        _signal(shard, [main], SHUTDOWN)
+        await _gone(shard, lambda: not _present(shard, main), end)
+    while roots := [proc.pid for proc in shard.table.live.values() if _is_root(shard, proc)]:
+        _signal(shard, roots, SHUTDOWN)
+        await _gone(shard, lambda: not any(_present(shard, pid) for pid in roots), end)  # noqa: B023
+        if shard.deadlines.now() >= end:
+            return
+
+
+async def stop_rest(shard: Shard, grace: float) -> None:
+    """End every process that is left: ``'shutdown'``, and after `grace` seconds ``'kill'``."""
+    shard.accepting = False
+    end = shard.deadlines.now() + grace
+    _signal(shard, list(shard.table.live), SHUTDOWN)
+    await _gone(shard, lambda: not _any(shard), end)
+    while _any(shard):
+        _signal(shard, [*shard.table.live, *shard.table.exiting], KILL)
+        await _gone(shard, lambda: not _any(shard), shard.deadlines.now() + 2 * shard.config.kill_grace)
+
+
+def _is_root(shard: Shard, proc: Proc) -> bool:
+    return proc.trap_exits and not (proc.ancestors and shard.is_alive(proc.ancestors[0]))
+
+
+def _signal(shard: Shard, pids: list[str], reason: str) -> None:
+    for pid in pids:
+        shard.router.post(Exit2(shard.system_pid, pid, reason))
+
+
+def _present(shard: Shard, pid: str) -> bool:
+    return shard.table.find(pid) is not None
+
+
+def _any(shard: Shard) -> bool:
+    return bool(shard.table.live or shard.table.exiting)
+
+
+async def _gone(shard: Shard, over: Callable[[], bool], end: float) -> None:
+    """Return when `over` holds, looked at after each death, or when the time is up."""
+    if over():
+        return
+    waiter: asyncio.Future[None] = shard.loop.create_future()
+
+    def look(_: Proc | None = None) -> None:
+        if not waiter.done() and over():
+            waiter.set_result(None)
+
+    shard.everyones_death.append(look)
+    deadline = shard.deadlines.after(
+        max(0.0, end - shard.deadlines.now()), lambda: None if waiter.done() else waiter.set_result(None)
+    )
+    try:
+        await waiter
+    finally:
+        deadline.cancel()
+        shard.everyones_death.remove(look)

@@ -1,0 +1,118 @@
+"""The deadline heap of one shard: every timeout, timer and grace period.
+
+One heap and one loop handle, armed for the earliest deadline, instead of a handle
+per timer: time becomes a parameter (a `ManualClock` fires the same entries), and
+cancelling is a flag. Cancelled entries are swept when they outnumber the live ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from otpnode.clock import Clock, MonotonicClock
+
+if TYPE_CHECKING:
+    from otpnode.process.proc import Proc
+
+
+class Deadline:
+    """One thing to do at `when`; `cancel` makes it never happen."""
+
+    __slots__ = ("_heap", "action", "when")
+
+    def __init__(self, heap: Deadlines, when: float, action: Callable[[], None]) -> None:
+        self._heap = heap
+        self.when = when
+        self.action: Callable[[], None] | None = action
+
+    def cancel(self) -> bool:
+        """Forget it; True when it had not happened yet."""
+        if self.action is None:
+            return False
+        self.action = None
+        self._heap.cancelled()
+        return True
+
+
+class Timer(NamedTuple):
+    """A user's timer: its deadline, and the local process whose death ends it (TM-04)."""
+
+    deadline: Deadline
+    target: Proc | None
+
+    def stop(self, ref: str) -> bool:
+        """Make it never fire; True when it had not."""
+        if self.target is not None and self.target.timers is not None:
+            self.target.timers.discard(ref)
+        return self.deadline.cancel()
+
+
+class Deadlines:
+    """Runs actions when their time has come, the earliest first, equals in order of making (TM-07)."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
+        self._loop = loop
+        self._clock = clock
+        self._real = isinstance(clock, MonotonicClock)
+        self._heap: list[tuple[float, int, Deadline]] = []
+        self._count = itertools.count()
+        self._handle: asyncio.TimerHandle | None = None
+        self._armed_for = float("inf")
+        self._cancelled = 0
+        clock.on_advance(self.fire)
+
+    def __len__(self) -> int:
+        return len(self._heap) - self._cancelled
+
+    def now(self) -> float:
+        """Return the clock's time."""
+        return self._clock.now()
+
+    def after(self, delay: float, action: Callable[[], None]) -> Deadline:
+        """Run `action` once `delay` seconds have passed; never within this call."""
+        deadline = Deadline(self, self._clock.now() + delay, action)
+        heapq.heappush(self._heap, (deadline.when, next(self._count), deadline))
+        if self._real and deadline.when < self._armed_for:
+            self._arm(deadline.when)
+        return deadline
+
+    def _arm(self, when: float) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        self._armed_for = when
+        self._handle = self._loop.call_later(max(0.0, when - self._clock.now()), self.fire)
+
+    def cancelled(self) -> None:
+        """Count a cancelled entry, and sweep when they are most of the heap."""
+        self._cancelled += 1
+        if self._cancelled > 64 and self._cancelled * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].action is not None]
+            heapq.heapify(self._heap)
+            self._cancelled = 0
+
+    def fire(self) -> None:
+        """Run what is due, then arm for what comes next."""
+        now = self._clock.now()
+        while self._heap and self._heap[0][0] <= now:
+            deadline = heapq.heappop(self._heap)[2]
+            action, deadline.action = deadline.action, None
+            if action is None:
+                self._cancelled -= 1
+            else:
+                action()
+        if self._real:
+            self._armed_for = float("inf")
+            if self._heap:
+                self._arm(self._heap[0][0])
+
+    def close(self) -> None:
+        """Drop everything."""
+        self._heap.clear()
+        self._cancelled = 0
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None

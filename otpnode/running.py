@@ -1,0 +1,166 @@
+"""`run`, `node` and `stop`: how a node begins and ends."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import TypedDict, Unpack, cast
+
+from otpnode.config import NodeConfig
+from otpnode.process.current import here
+from otpnode.process.hosting import LocalNode, MainEnd, run_main
+from otpnode.reasons import mend
+
+
+class Settings(TypedDict, total=False):
+    """The keyword settings of a node; see `otpnode.config.NodeConfig`."""
+
+    placement: str
+    mailbox_limit: int | None
+    max_restarts: int
+    max_seconds: float
+    max_processes: int
+    max_message: int
+    name: str
+    app_dir: str
+    log_level: str
+    copy_messages: bool
+    exit_grace: float
+    kill_grace: float
+    stop_grace: float
+
+
+def node(**settings: Unpack[Settings]) -> LocalNode:
+    """Run a single-loop node inside the running loop: ``async with otpnode.node(): ...``.
+
+    Args:
+        settings: what `run` takes, less `schedulers` and `loop`.
+
+    Guarantees:
+        Leaving the block is the orderly stop (SEMANTICS SH-12).
+    """
+    return _local_node(NodeConfig(**settings))  # type: ignore[arg-type]
+
+
+def _local_node(config: NodeConfig) -> LocalNode:
+    return LocalNode(config)
+
+
+def stop(code: int = 0) -> None:
+    """Stop the node, orderly, from any of its processes; returns at once.
+
+    Args:
+        code: the exit code of ``otpnode start``; `run` raises ``SystemExit(code)`` unless it is 0.
+    """
+    here().request_stop(code)
+
+
+def run(
+    main: Callable[..., object],
+    *args: object,
+    schedulers: int = 1,
+    loop: str = "uvloop",
+    **settings: Unpack[Settings],
+) -> object:
+    """Run ``main(*args)`` as the first process of a node, until it ends.
+
+    Args:
+        main: a coroutine function.
+        args: its arguments.
+        schedulers: 1 runs on one event loop in this OS process; more starts a supervisor
+            and that many workers, for which `main` and `args` must be able to travel.
+        loop: ``'uvloop'`` or ``'asyncio'``.
+        settings: see `otpnode.config.NodeConfig`.
+
+    Returns:
+        What `main` returned. When that is a pid of the node, after that process ended.
+
+    Raises:
+        BaseException: what `main` raised, with its traceback.
+        NodeDownError: the node ended without a result.
+        KeyboardInterrupt: Ctrl-C, after the orderly stop.
+        SystemExit: `stop` was called with a code other than 0.
+        ValueError, TypeError: bad settings.
+    """
+    config = NodeConfig(schedulers=schedulers, loop=loop, **settings)  # type: ignore[arg-type]
+    if not callable(main):
+        raise TypeError(f"otpnode.run takes a coroutine function, not {type(main).__name__}")
+    if config.schedulers > 1:
+        raise NotImplementedError
+    return _run_here(config, main, args)
+
+
+def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    """Return what makes event loops of the kind `name`."""
+    if name == "uvloop":
+        import uvloop
+
+        return cast("Callable[[], asyncio.AbstractEventLoop]", uvloop.new_event_loop)
+    return asyncio.new_event_loop
+
+
+def _run_here(config: NodeConfig, main: Callable[..., object], args: tuple[object, ...]) -> object:
+    """Run on one loop of this OS process, in this thread."""
+    with asyncio.Runner(loop_factory=loop_factory(config.loop)) as runner:
+        loop = runner.get_loop()
+        interrupts = Interrupts(loop)
+        with interrupts:
+            end = loop.run_until_complete(_one_loop(config, main, args, interrupts))
+    if interrupts.count:
+        raise KeyboardInterrupt
+    if isinstance(end, int):
+        if end:
+            raise SystemExit(end)
+        return None
+    if end.error is not None:
+        raise end.error.with_traceback(end.traceback)
+    if isinstance(end.ended_badly, BaseException):
+        raise mend(end.ended_badly)
+    return end.value
+
+
+async def _one_loop(
+    config: NodeConfig, main: Callable[..., object], args: tuple[object, ...], interrupts: Interrupts
+) -> MainEnd | int:
+    async with _local_node(config) as local:
+        interrupts.on_first = lambda: local.shard.request_stop(130)
+
+        def started(pid: str) -> None:
+            local.main = pid
+
+        program = asyncio.ensure_future(run_main(local.shard, main, args, started))
+        stopped = asyncio.ensure_future(local.wait_for_stop())
+        await asyncio.wait([program, stopped], return_when=asyncio.FIRST_COMPLETED)
+        if program.done():
+            stopped.cancel()
+            return program.result()
+        program.cancel()
+        return stopped.result()
+
+
+class Interrupts:
+    """Ctrl-C on one loop: the first is the orderly stop, the second raises here and now."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._before: object = None
+        self.count = 0
+        self.on_first: Callable[[], object] | None = None
+
+    def __enter__(self) -> Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._interrupted)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, cast("signal.Handlers", self._before))
+
+    def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        self.count += 1
+        if self.count > 1 or self.on_first is None:
+            raise KeyboardInterrupt
+        self._loop.call_soon_threadsafe(self.on_first)

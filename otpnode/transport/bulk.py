@@ -1,0 +1,242 @@
+"""Big frames in pieces, so that no message holds up another pair's signal (SH-10). Sans-IO.
+
+`Outbox` is what one shard still has to say to another; `Inbox` is what has come from
+it, the pieces put together. A frame of more than `CHUNK` bytes goes out as CHUNK frames
+and one LAST frame, all under one stream number; between two pieces the frames of other
+*lanes* pass. A lane is a pair of processes: inside it nothing overtakes (SO-01), so while
+a big frame of a lane is going out, later frames of that lane wait behind it.
+
+    CHUNK  u32 stream, bytes             LAST  u32 stream, u8 kind of the whole, bytes
+
+Rejected: cutting every frame and scheduling the lanes fairly. Small frames are nearly all
+of the traffic, and for them a lane is a dict lookup that is skipped while nothing big
+is under way.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+
+from otpnode.errors import MessageTooLargeError
+from otpnode.transport.framing import HEADER_BYTES, FrameError, FrameReader, pack, pack_header
+
+CHUNK = 64 * 1024
+"""Longest body sent in one piece, and longest piece, in bytes."""
+KIND_CHUNK = 254
+KIND_LAST = 255
+MAX_WIRE_FRAME = CHUNK + 16
+"""No frame on the wire is longer than this (kind and body)."""
+ENVELOPE = 64 * 1024
+"""What a frame may have around a payload of ``--max-message`` bytes."""
+
+_HEADER = struct.Struct("<IB")
+_STREAM = struct.Struct("<I")
+_STREAM_KIND = struct.Struct("<IB")
+
+
+class _Bulk:
+    """One big frame on its way out, and the frames of its lane that wait behind it."""
+
+    __slots__ = ("after", "at", "behind", "body", "kind", "lane", "number")
+
+    def __init__(self, number: int, kind: int, body: bytes, lane: object, after: int) -> None:
+        self.number = number
+        self.kind = kind
+        self.body = memoryview(body)
+        self.lane = lane
+        self.after = after
+        self.at = 0
+        self.behind: deque[tuple[int, bytes]] = deque()
+
+
+class Outbox:
+    """Frames waiting to be written.
+
+    Guarantees:
+        Frames of one lane leave in the order of `put`. Every `take` moves on: small frames
+        first, and at least one piece of a big one, the big ones taking turns.
+    """
+
+    __slots__ = ("_bulks", "_entering", "_lanes", "_most", "_number", "_small", "_small_bytes", "_small_taken", "buffered")
+
+    def __init__(self, max_message: int) -> None:
+        self._most = max_message + ENVELOPE
+        self._small: deque[bytes] = deque()
+        self._small_bytes = 0
+        self._small_taken = 0
+        self._entering: deque[_Bulk] = deque()
+        self._bulks: deque[_Bulk] = deque()
+        self._lanes: dict[object, _Bulk] = {}
+        self._number = 0
+        self.buffered = 0
+
+    @property
+    def bulk_streams(self) -> int:
+        """How many big frames are on their way out."""
+        return len(self._entering) + len(self._bulks)
+
+    def put(self, kind: int, body: bytes, lane: object) -> None:
+        """Queue one frame.
+
+        Raises:
+            MessageTooLargeError: the other side would take it for corruption. Nothing was queued.
+            ValueError: `kind` is one of the pieces'. Nothing was queued.
+        """
+        size = len(body)
+        if size > self._most:
+            raise MessageTooLargeError(f"a frame of {size} bytes, where {self._most} are allowed")
+        if kind >= KIND_CHUNK:
+            raise ValueError(f"kind {kind} is kept for pieces of big frames")
+        wire = size + HEADER_BYTES
+        self.buffered += wire
+        bulk = self._lanes.get(lane) if self._lanes else None
+        if bulk is not None:
+            bulk.behind.append((kind, body))
+        elif size > CHUNK:
+            self._enter(kind, body, lane)
+        else:
+            # _enter's first case, spelled out: nearly every frame goes this way.
+            self._small.append(_HEADER.pack(size + 1, kind) + body)
+            self._small_bytes += wire
+
+    def take(self, limit: int) -> bytes:
+        """Take out about `limit` bytes of whole frames, joined; empty when there are none."""
+        parts: list[bytes | memoryview] = []
+        size = 0
+        while True:
+            if self._small and size < limit:
+                size += self._take_small(parts, limit - size)
+            # A big frame begins when the small ones queued before it are out: some of them are of its lane.
+            while self._entering and self._entering[0].after <= self._small_taken:
+                self._bulks.append(self._entering.popleft())
+            if self._bulks:
+                # One piece even if small frames have used up the limit, or a steady stream of them would starve it.
+                size += self._take_piece(parts)
+            if size >= limit or not self._bulks:
+                return b"".join(parts)
+
+    def _enter(self, kind: int, body: bytes, lane: object) -> _Bulk | None:
+        if len(body) <= CHUNK:
+            self._small.append(pack(kind, body))
+            self._small_bytes += len(body) + HEADER_BYTES
+            return None
+        self._number = (self._number + 1) & 0xFFFFFFFF
+        bulk = self._lanes[lane] = _Bulk(self._number, kind, body, lane, self._small_taken + self._small_bytes)
+        self._entering.append(bulk)
+        return bulk
+
+    def _take_small(self, parts: list[bytes | memoryview], limit: int) -> int:
+        taken = self._small_bytes
+        if taken <= limit:
+            parts += self._small
+            self._small.clear()
+        else:
+            taken = 0
+            while taken < limit:
+                part = self._small.popleft()
+                taken += len(part)
+                parts.append(part)
+        self._small_bytes -= taken
+        self._small_taken += taken
+        self.buffered -= taken
+        return taken
+
+    def _take_piece(self, parts: list[bytes | memoryview]) -> int:
+        bulk = self._bulks.popleft()
+        piece = bulk.body[bulk.at : bulk.at + CHUNK]
+        bulk.at += len(piece)
+        self.buffered -= len(piece)
+        if bulk.at < len(bulk.body):
+            parts += (pack_header(KIND_CHUNK, _STREAM.size + len(piece)), _STREAM.pack(bulk.number), piece)
+            self._bulks.append(bulk)
+        else:
+            head = _STREAM_KIND.pack(bulk.number, bulk.kind)
+            parts += (pack_header(KIND_LAST, len(head) + len(piece)), head, piece)
+            self.buffered -= HEADER_BYTES
+            self._release(bulk)
+        return len(piece)
+
+    def _release(self, bulk: _Bulk) -> None:
+        del self._lanes[bulk.lane]
+        behind = bulk.behind
+        while behind:
+            kind, body = behind.popleft()
+            following = self._enter(kind, body, bulk.lane)
+            if following is not None:
+                following.behind = behind
+                return
+
+
+class Assembler:
+    """Puts the pieces of big frames together again.
+
+    Guarantees:
+        Memory held per stream is what has arrived, and never more than the cap and one piece.
+    """
+
+    __slots__ = ("_most", "_streams")
+
+    def __init__(self, max_message: int) -> None:
+        self._most = max_message + ENVELOPE
+        self._streams: dict[int, tuple[list[bytes], int]] = {}
+
+    @property
+    def streams(self) -> int:
+        """How many big frames have begun to arrive."""
+        return len(self._streams)
+
+    def accept(self, kind: int, body: bytes) -> tuple[int, bytes] | None:
+        """Take one frame off the wire; return the whole frame that it is or completes, if any.
+
+        Raises:
+            FrameError: a piece without a stream number, or a whole over the cap (SH-11).
+        """
+        if kind < KIND_CHUNK:
+            return kind, body
+        head = _STREAM if kind == KIND_CHUNK else _STREAM_KIND
+        if len(body) < head.size:
+            raise FrameError(f"a piece of {len(body)} bytes has no stream number")
+        (number,) = _STREAM.unpack_from(body)
+        parts, size = self._streams.get(number) or ([], 0)
+        parts.append(body[head.size :])
+        size += len(parts[-1])
+        if size > self._most:
+            raise FrameError(f"a frame in pieces exceeds {self._most} bytes")
+        if kind == KIND_CHUNK:
+            self._streams[number] = (parts, size)
+            return None
+        self._streams.pop(number, None)
+        return body[_STREAM.size], b"".join(parts)
+
+
+class Inbox:
+    """Bytes in, whole frames out: what has arrived and waits to be delivered.
+
+    Guarantees:
+        `arrived` has the frames before a corrupt place, whatever the split, and none behind it.
+    """
+
+    __slots__ = ("_assembler", "_reader", "arrived", "corrupt")
+
+    def __init__(self, max_message: int) -> None:
+        self._reader = FrameReader(MAX_WIRE_FRAME)
+        self._assembler = Assembler(max_message)
+        self.arrived: deque[tuple[int, bytes]] = deque()
+        self.corrupt: str | None = None
+
+    def feed(self, data: bytes | memoryview) -> None:
+        """Take what was read; afterwards `corrupt` says whether, and why, the stream is (SH-11)."""
+        if self.corrupt is not None:
+            return
+        try:
+            frames = self._reader.feed(data)
+        except FrameError as failure:
+            frames, self.corrupt = failure.complete, str(failure)
+        try:
+            for frame in frames:
+                whole = frame if frame[0] < KIND_CHUNK else self._assembler.accept(*frame)
+                if whole is not None:
+                    self.arrived.append(whole)
+        except FrameError as failure:
+            self.corrupt = str(failure)

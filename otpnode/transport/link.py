@@ -1,0 +1,398 @@
+"""One peer: a stream of frames to it, and a stream of frames from it.
+
+The two streams are two sockets of two pairs. With both directions on one socket a
+survivor that writes to a dead peer gets EPIPE and loses the frames it has already
+received; and no death may be told before they are delivered (SH-03, §21.6).
+
+Rejected: asyncio's transports. When the supervisor announces that a shard is dead, what
+it wrote last must be read *now*, synchronously (`Link.drain`); a transport hands over
+bytes when the loop comes round. They also stop reading when told to, which a shard must
+never do (MB-10).
+
+`Link` holds everything that does not depend on how bytes move, so that the link in
+memory (`otpnode.transport.loopback`) cannot behave otherwise than the one over sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from otpnode.transport.bulk import Inbox, Outbox
+from otpnode.transport.framing import HEADER_BYTES
+
+HIGH_WATER = 1 << 20
+"""Bytes queued to one peer beyond which user sends wait (MB-10)."""
+SLICE_SECONDS = 0.002
+SLICE_BYTES = 1 << 20
+"""A reader hands over to local processes after this much time or this many bytes (FS-02)."""
+BUFFER_BYTES = 1 << 16
+TAKE_BYTES = 1 << 18
+"""Bytes joined for one write: what a signal may find ahead of it, beside the kernel's buffer (SH-10)."""
+TURN_BYTES = 1 << 20
+"""Bytes written in one turn of the loop, however fast the peer reads."""
+
+_log = logging.getLogger(__name__)
+
+
+class LinkHandler(Protocol):
+    """Whoever owns a link. Called from the loop, or from `Link.drain` and `Link.flush_now`."""
+
+    def on_frame(self, kind: int, body: bytes) -> None:
+        """Take one whole frame. What it raises is logged, and reading goes on."""
+
+    def on_corrupt(self, why: str) -> None:
+        """Learn, once, that the stream is corrupt (SH-11); the frames before it were delivered, none will follow."""
+
+    def on_writable(self) -> None:
+        """Learn, once after `Link.full`, that less than half of the high-water mark is queued."""
+
+    def on_closed(self) -> None:
+        """Learn, once, that the peer's stream has ended. A hint only: the supervisor tells deaths (SH-07)."""
+
+
+class Tap(Protocol):
+    """A test's hand on the tap: delays, drops or reorders frames before they are queued."""
+
+    def __call__(self, kind: int, body: bytes, /) -> bool:
+        """Return True to let the frame through; False to keep it, perhaps for `Link.inject` later."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatistics:
+    """What a link has done so far. Frames are whole ones; bytes are those on the wire."""
+
+    frames_in: int
+    frames_out: int
+    bytes_in: int
+    bytes_out: int
+    buffered: int
+    bulk_streams: int
+
+
+class Link(ABC):
+    """The contract of a link.
+
+    Guarantees:
+        Frames written on one lane are delivered in that order, each whole and once, up to
+        the place where the stream ends; a partial last frame is discarded (SH-03). Reading
+        never stops on account of writing (MB-10).
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        handler: LinkHandler,
+        *,
+        max_message: int,
+        high_water: int = HIGH_WATER,
+        tap: Tap | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.broken = False
+        self.closed = False
+        self._loop = loop
+        self._handler = handler
+        self._high_water = high_water
+        self._tap = tap
+        self._now = now
+        self._max_message = max_message
+        self._outbox = Outbox(max_message)
+        self._pending: bytes | memoryview = b""
+        self._flushing = False
+        self._choked = False
+        self._inbox = Inbox(max_message)
+        self._arrived = self._inbox.arrived
+        self._resuming = False
+        self._ending: Callable[[], None] | None = None
+        self._ended = False
+        self._frames_in = self._frames_out = self._bytes_in = self._bytes_out = 0
+
+    # -- writing --------------------------------------------------------------
+
+    def write(self, kind: int, body: bytes, lane: object = None) -> None:
+        """Queue one whole frame; it is written at the end of this turn of the loop.
+
+        Args:
+            kind: 0 to 253.
+            body: bytes of any length up to ``--max-message`` and an envelope.
+            lane: ``(from, to)``; frames of one lane keep their order. Frames without a lane are one lane.
+
+        Raises:
+            MessageTooLargeError: over the cap; nothing was queued.
+
+        Guarantees:
+            Never blocks and never refuses on account of `full`: that is for the caller to ask (MB-10). After
+            the peer is gone, frames vanish; its death is the supervisor's to tell.
+        """
+        if self._tap is None or self._tap(kind, body):
+            self.inject(kind, body, lane)
+
+    def inject(self, kind: int, body: bytes, lane: object = None) -> None:
+        """Queue one whole frame past the tap."""
+        if self.broken:
+            return
+        self._outbox.put(kind, body, lane)
+        self._frames_out += 1
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    @property
+    def buffered(self) -> int:
+        """Bytes queued and not yet taken by the kernel."""
+        return self._outbox.buffered + len(self._pending)
+
+    @property
+    def full(self) -> bool:
+        """Whether user sends should wait for `LinkHandler.on_writable` (MB-10)."""
+        return self.buffered > self._high_water
+
+    def flush_now(self) -> int:
+        """Write what can be written without waiting, for shutdown; return the bytes that remain."""
+        self._note_high_water()
+        while self.buffered and not self._push(TURN_BYTES):
+            pass
+        self._relieve()
+        return self.buffered
+
+    def _flush(self) -> None:
+        self._flushing = False
+        if self.broken:
+            return
+        self._note_high_water()
+        blocked = self._push(TURN_BYTES)
+        if not self.broken:
+            self._await_writable(blocked)
+            if self.buffered:
+                self._flushing = True
+                if not blocked:
+                    self._loop.call_soon(self._flush)
+        self._relieve()
+
+    def _push(self, budget: int) -> bool:
+        """Write up to about `budget` bytes; return whether the way is blocked."""
+        while budget > 0:
+            pending = self._pending or self._outbox.take(TAKE_BYTES)
+            if not pending:
+                break
+            self._pending = pending
+            try:
+                sent = self._transmit(pending)
+            except (BlockingIOError, InterruptedError):
+                return True
+            except OSError as failure:
+                self._break(failure)
+                break
+            self._bytes_out += sent
+            budget -= sent
+            self._pending = b"" if sent == len(pending) else memoryview(pending)[sent:]
+        return False
+
+    def _break(self, failure: OSError) -> None:
+        if not isinstance(failure, (BrokenPipeError, ConnectionResetError)):
+            _log.warning("writing to a peer failed, its queue is dropped: %s", failure)
+        self.broken = True
+        self._outbox = Outbox(self._max_message)
+        self._pending = b""
+        self._await_writable(False)
+
+    def _note_high_water(self) -> None:
+        # Only a flush makes the queue shorter, so that a look before each one misses no `full` that a sender saw.
+        if self.buffered > self._high_water:
+            self._choked = True
+
+    def _relieve(self) -> None:
+        if self._choked and self.buffered * 2 < self._high_water:
+            self._choked = False
+            self._handler.on_writable()
+
+    # -- reading --------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Read and deliver, now, everything the peer has written; for a peer known to be dead (§21.6).
+
+        May be called from within ``on_frame``: the frames behind that one are then
+        delivered before it returns, in order.
+
+        Guarantees:
+            On return every complete frame that was in the stream has been delivered. Ends at
+            the end of the stream or when it is empty: a stranger may hold the write end open.
+        """
+        more = True
+        while more:
+            while self._arrived:
+                self._deliver()
+            more = self._ending is None and self._fill() > 0
+        self._tell_ending()
+
+    def _on_readable(self) -> None:
+        # While a slice waits for its next turn, the stream stays readable and this is called as well.
+        if not self._resuming:
+            self._read_slice()
+
+    def _resume(self) -> None:
+        self._resuming = False
+        self._read_slice()
+
+    def _read_slice(self) -> None:
+        now, arrived = self._now, self._arrived
+        deadline = now() + SLICE_SECONDS
+        budget = SLICE_BYTES
+        more = True
+        try:
+            while budget > 0:
+                while arrived:
+                    budget -= self._deliver()
+                    if budget <= 0 or now() >= deadline:
+                        return
+                if self._ending is not None or not more:
+                    return
+                more = self._fill() >= BUFFER_BYTES
+        finally:
+            if arrived and not self._resuming:
+                self._resuming = True
+                self._loop.call_soon(self._resume)
+            self._tell_ending()
+
+    def _fill(self) -> int:
+        """Receive once and cut what came into frames; return the bytes received."""
+        if self.closed:
+            return 0
+        try:
+            data = self._receive()
+        except (BlockingIOError, InterruptedError):
+            return 0
+        except OSError as failure:
+            _log.debug("reading from a peer failed, taken as its end: %s", failure)
+            data = b""
+        if not data:
+            self._end(self._handler.on_closed)
+            return 0
+        self._bytes_in += len(data)
+        self._inbox.feed(data)
+        why = self._inbox.corrupt
+        if why is not None:
+            self._end(lambda: self._handler.on_corrupt(why))
+        return len(data)
+
+    def _end(self, tell: Callable[[], None]) -> None:
+        self._ending = tell
+        self._stop_reading()
+
+    def _tell_ending(self) -> None:
+        if self._ending is not None and not self._ended and not self._arrived and not self.closed:
+            self._ended = True
+            self._ending()
+
+    def _deliver(self) -> int:
+        kind, body = self._arrived.popleft()
+        self._frames_in += 1
+        try:
+            self._handler.on_frame(kind, body)
+        except Exception:
+            _log.exception("handling a frame of kind %d failed; reading goes on", kind)
+        return len(body) + HEADER_BYTES
+
+    # -- both -----------------------------------------------------------------
+
+    def close(self) -> None:
+        """Let go of both streams. Nothing more is written, delivered or told. Idempotent."""
+        if self.closed:
+            return
+        self.closed = self.broken = True
+        self._arrived.clear()
+        self._outbox = Outbox(self._max_message)
+        self._pending = b""
+        self._await_writable(False)
+        self._stop_reading()
+        self._shut()
+
+    def statistics(self) -> LinkStatistics:
+        """Return what the link has done so far."""
+        return LinkStatistics(
+            frames_in=self._frames_in,
+            frames_out=self._frames_out,
+            bytes_in=self._bytes_in,
+            bytes_out=self._bytes_out,
+            buffered=self.buffered,
+            bulk_streams=self._outbox.bulk_streams,
+        )
+
+    # -- how bytes move -------------------------------------------------------
+
+    @abstractmethod
+    def _transmit(self, data: bytes | memoryview) -> int:
+        """Write some of `data` without waiting. Raises BlockingIOError, or OSError when the peer is gone."""
+
+    @abstractmethod
+    def _receive(self) -> bytes | memoryview:
+        """Read up to `BUFFER_BYTES` without waiting; empty at the end. Raises BlockingIOError when there is nothing."""
+
+    @abstractmethod
+    def _await_writable(self, wanted: bool) -> None:
+        """Call `_flush` when there is room again, or no longer. Idempotent."""
+
+    @abstractmethod
+    def _stop_reading(self) -> None:
+        """Do not call `_on_readable` any more. Idempotent."""
+
+    @abstractmethod
+    def _shut(self) -> None:
+        """Let go of both streams."""
+
+
+class SocketLink(Link):
+    """A link over two ``AF_UNIX`` stream sockets, each of a pair of its own. See `Link`."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        reader: socket.socket,
+        writer: socket.socket,
+        handler: LinkHandler,
+        *,
+        max_message: int,
+        high_water: int = HIGH_WATER,
+        tap: Tap | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Take over both sockets and begin to read at the next turn of the loop."""
+        super().__init__(loop, handler, max_message=max_message, high_water=high_water, tap=tap, now=now)
+        self._source = reader
+        self._sink = writer
+        reader.setblocking(False)
+        writer.setblocking(False)
+        self._buffer = bytearray(BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+        self._reading = True
+        self._awaiting = False
+        loop.add_reader(reader, self._on_readable)
+
+    def _transmit(self, data: bytes | memoryview) -> int:
+        return self._sink.send(data)
+
+    def _receive(self) -> memoryview:
+        return self._view[: self._source.recv_into(self._buffer)]
+
+    def _await_writable(self, wanted: bool) -> None:
+        if wanted and not self._awaiting:
+            self._loop.add_writer(self._sink, self._flush)
+        elif self._awaiting and not wanted:
+            self._loop.remove_writer(self._sink)
+        self._awaiting = wanted
+
+    def _stop_reading(self) -> None:
+        if self._reading:
+            self._reading = False
+            self._loop.remove_reader(self._source)
+
+    def _shut(self) -> None:
+        self._source.close()
+        self._sink.close()

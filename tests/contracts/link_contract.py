@@ -1,0 +1,447 @@
+"""What every link does, whatever carries its bytes. Functions, applied by the tests of each link."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import pytest
+import uvloop
+
+from otpnode.errors import MessageTooLargeError
+from otpnode.transport.bulk import CHUNK
+from otpnode.transport.framing import pack
+from otpnode.transport.link import Link, Tap
+
+MIB = 1 << 20
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.new_event_loop,
+    "uvloop": uvloop.new_event_loop,
+}
+
+
+def run(loop: str, main: Callable[[], Awaitable[None]]) -> None:
+    """Run one coroutine function to its end on the named event loop."""
+
+    async def bounded() -> None:
+        async with asyncio.timeout(30):
+            await main()
+
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.run(bounded())
+
+
+async def turn() -> None:
+    """Let the loop come round once."""
+    came_round = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(came_round.set_result, None)
+    await came_round
+
+
+class Recorder:
+    """A handler that remembers."""
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[int, bytes]] = []
+        self.corrupt: list[str] = []
+        self.writable = 0
+        self.closed = 0
+        self.on_each: Callable[[int, bytes], None] = lambda kind, body: None
+        self._changed = asyncio.Event()
+
+    def on_frame(self, kind: int, body: bytes) -> None:
+        self.frames.append((kind, body))
+        self._changed.set()
+        self.on_each(kind, body)
+
+    def on_corrupt(self, why: str) -> None:
+        self.corrupt.append(why)
+        self._changed.set()
+
+    def on_writable(self) -> None:
+        self.writable += 1
+        self._changed.set()
+
+    def on_closed(self) -> None:
+        self.closed += 1
+        self._changed.set()
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        while not true():
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def count(self, frames: int) -> None:
+        await self.until(lambda: len(self.frames) >= frames)
+
+
+class Rig(Protocol):
+    """Makes joined ends of one implementation, and cuts them."""
+
+    def pair(
+        self,
+        a: Recorder,
+        b: Recorder,
+        *,
+        max_message: int = 64 * MIB,
+        high_water: int = MIB,
+        tap: Tap | None = None,
+        now: Callable[[], float] | None = None,
+    ) -> tuple[Link, Link]:
+        """Join two ends; `tap` belongs to the first."""
+        ...
+
+    def cut(self, link: Link, partial: bytes) -> None:
+        """End the stream of `link` as the death of its shard would, `partial` written last."""
+        ...
+
+
+async def frames_arrive_whole_and_in_order(rig: Rig) -> None:
+    at_a, at_b = Recorder(), Recorder()
+    a, b = rig.pair(at_a, at_b)
+    there = [(n % 254, b"%d" % n * (n % 7)) for n in range(500)]
+    back = [(n % 3, b"back" * n) for n in range(50)]
+    for kind, body in there:
+        a.write(kind, body)
+    for kind, body in back:
+        b.write(kind, body)
+    assert at_b.frames == [], "a write delivers nothing by itself"
+    await at_b.count(500)
+    await at_a.count(50)
+    assert at_b.frames == there
+    assert at_a.frames == back
+    assert (a.statistics().frames_out, b.statistics().frames_in) == (500, 500)
+    assert a.statistics().bytes_out == b.statistics().bytes_in == sum(len(pack(*frame)) for frame in there)
+    a.close()
+    b.close()
+
+
+async def frames_of_every_length_arrive(rig: Rig) -> None:
+    at_b = Recorder()
+    a, b = rig.pair(Recorder(), at_b)
+    bodies = [random.Random(7).randbytes(size) for size in (0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK + 7, 3 * MIB)]
+    for number, body in enumerate(bodies):
+        a.write(number, body, number)
+    await at_b.count(len(bodies))
+    assert sorted(at_b.frames) == list(enumerate(bodies))
+    assert a.buffered == 0
+    assert a.statistics().bulk_streams == 0
+    a.close()
+    b.close()
+
+
+async def a_bulk_frame_lets_other_lanes_pass_but_not_its_own(rig: Rig) -> None:
+    at_b = Recorder()
+    a, b = rig.pair(Recorder(), at_b)
+    a.write(1, b"before", "bulky")
+    a.write(2, bytes(8 * MIB), "bulky")
+    a.write(3, b"behind", "bulky")
+    assert a.statistics().bulk_streams == 1
+    await at_b.count(1)
+    a.write(4, b"signal", "other")
+    await at_b.count(4)
+    assert [kind for kind, _ in at_b.frames] == [1, 4, 2, 3]
+    a.close()
+    b.close()
+
+
+async def bulk_frames_take_turns(rig: Rig) -> None:
+    at_b = Recorder()
+    a, b = rig.pair(Recorder(), at_b)
+    a.write(1, bytes(6 * MIB), "long")
+    a.write(2, bytes(MIB), "short")
+    a.write(3, bytes(CHUNK + 1), "short")
+    a.write(4, b"", "short")
+    await at_b.count(4)
+    assert [kind for kind, _ in at_b.frames] == [2, 3, 4, 1]
+    a.close()
+    b.close()
+
+
+async def lanes_keep_their_order(rig: Rig) -> None:
+    at_b = Recorder()
+    a, b = rig.pair(Recorder(), at_b)
+    dice = random.Random(20)
+    sent: dict[int, list[bytes]] = {lane: [] for lane in range(5)}
+    for number in range(400):
+        lane = dice.randrange(5)
+        size = dice.choice((0, 10, 1000, CHUNK, CHUNK + 1, 5 * CHUNK)) if number % 4 == 0 else 12
+        body = b"%d " % number + bytes(size)
+        sent[lane].append(body)
+        a.write(lane, body, lane if lane else None)
+        if number % 50 == 0:
+            await turn()
+    await at_b.count(400)
+    for lane, bodies in sent.items():
+        assert [body for kind, body in at_b.frames if kind == lane] == bodies
+    a.close()
+    b.close()
+
+
+async def a_full_link_says_once_when_it_is_writable(rig: Rig) -> None:
+    at_a, at_b = Recorder(), Recorder()
+    a, b = rig.pair(at_a, at_b, high_water=MIB)
+    for number in range(80):
+        a.write(1, bytes(CHUNK), number)
+    assert a.full
+    assert a.buffered >= 80 * CHUNK
+    at_b.on_each = lambda kind, body: None if at_a.writable == 0 else seen.append(a.buffered)
+    seen: list[int] = []
+    await at_b.count(80)
+    assert at_a.writable == 1
+    assert seen
+    assert max(seen) < MIB // 2
+    assert not a.full
+    a.close()
+    b.close()
+
+
+async def a_tap_keeps_frames_and_gives_them_back(rig: Rig) -> None:
+    kept: list[tuple[int, bytes]] = []
+
+    def tap(kind: int, body: bytes, /) -> bool:
+        if kind == 9:
+            kept.append((kind, body))
+        return kind != 9
+
+    at_b = Recorder()
+    a, b = rig.pair(Recorder(), at_b, tap=tap)
+    a.write(9, b"late")
+    a.write(1, b"early")
+    assert a.statistics().frames_out == 1
+    a.inject(*kept[0])
+    await at_b.count(2)
+    assert at_b.frames == [(1, b"early"), (9, b"late")]
+    a.close()
+    b.close()
+
+
+async def a_handler_that_raises_is_logged_and_reading_goes_on(rig: Rig) -> None:
+    at_b, told = Recorder(), _Told()
+    a, b = rig.pair(Recorder(), at_b)
+
+    def fail(kind: int, body: bytes) -> None:
+        if kind == 77:
+            raise ValueError(body)
+
+    at_b.on_each = fail
+    with told:
+        a.write(77, b"x")
+        a.write(1, b"y")
+        await at_b.count(2)
+    (record,) = told.records
+    assert "77" in record.getMessage()
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], ValueError)
+    a.close()
+    b.close()
+
+
+class _Told(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+        self._logger = logging.getLogger("otpnode.transport.link")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.records.append(record)
+
+    def __enter__(self) -> None:
+        self._logger.addHandler(self)
+
+    def __exit__(self, *_: object) -> None:
+        self._logger.removeHandler(self)
+
+
+async def a_burst_is_read_in_slices(rig: Rig) -> None:
+    """FS-02: others get their turn in the middle of a burst, and order is kept."""
+    at_b, time = Recorder(), [0.0]
+    a, b = rig.pair(Recorder(), at_b, now=lambda: time[0])
+    loop = asyncio.get_running_loop()
+    seen_at_turn: list[int] = []
+
+    def spend(kind: int, body: bytes) -> None:
+        time[0] += 0.001
+
+    def other() -> None:
+        seen_at_turn.append(len(at_b.frames))
+        if len(at_b.frames) < 100:
+            loop.call_soon(other)
+
+    at_b.on_each = spend
+    for number in range(100):
+        a.write(1, b"%d" % number)
+    other()
+    await at_b.count(100)
+    assert [body for _, body in at_b.frames] == [b"%d" % number for number in range(100)]
+    steps = [later - earlier for earlier, later in zip(seen_at_turn, seen_at_turn[1:], strict=False)]
+    assert max(steps) <= 2
+    a.close()
+    b.close()
+
+
+async def drain_delivers_at_once_what_was_written(rig: Rig) -> None:
+    at_b, time = Recorder(), [0.0]
+    a, b = rig.pair(Recorder(), at_b, now=lambda: time[0])
+
+    def spend(kind: int, body: bytes) -> None:
+        time[0] += 1.0
+
+    at_b.on_each = spend
+    for number in range(50):
+        a.write(1, b"%d" % number)
+    assert a.flush_now() == 0
+    await at_b.count(1)
+    a.write(2, b"last")
+    a.flush_now()
+    b.drain()
+    assert [body for _, body in at_b.frames] == [*(b"%d" % number for number in range(50)), b"last"]
+    assert at_b.closed == 0
+    await turn()
+    await turn()
+    assert len(at_b.frames) == 51
+    a.close()
+    b.close()
+
+
+async def drain_within_on_frame_keeps_order(rig: Rig) -> None:
+    at_b = Recorder()
+    a, b = rig.pair(Recorder(), at_b)
+    at_b.on_each = lambda kind, body: b.drain() if kind == 3 else None
+    for kind in range(8):
+        a.write(kind, b"")
+    a.flush_now()
+    rig.cut(a, b"")
+    await at_b.until(lambda: at_b.closed > 0)
+    assert [kind for kind, _ in at_b.frames] == list(range(8))
+    assert at_b.closed == 1
+    b.close()
+
+
+async def flush_now_returns_what_remains(rig: Rig) -> None:
+    at_b = Recorder()
+    a, b = rig.pair(Recorder(), at_b)
+    a.write(1, bytes(16 * MIB))
+    assert a.flush_now() == a.buffered > 0
+    await at_b.count(1)
+    assert a.flush_now() == a.buffered == 0
+    a.close()
+    b.close()
+
+
+async def the_end_is_told_once_after_the_last_frame(rig: Rig) -> None:
+    at_a, at_b = Recorder(), Recorder()
+    a, b = rig.pair(at_a, at_b)
+    closed_at: list[int] = []
+    at_b.on_each = lambda kind, body: closed_at.append(at_b.closed)
+    for number in range(20):
+        a.write(1, b"%d" % number)
+    a.flush_now()
+    a.close()
+    a.close()
+    await at_b.until(lambda: at_b.closed > 0)
+    b.drain()
+    await turn()
+    assert closed_at == [0] * 20
+    assert (at_b.closed, at_b.corrupt) == (1, [])
+    assert at_a.closed == 0, "who closes is not told"
+    assert a.closed
+    assert not b.closed
+    b.close()
+
+
+async def a_peer_that_is_gone_breaks_writing_and_not_reading(rig: Rig) -> None:
+    at_b = Recorder()
+    a, b = rig.pair(Recorder(), at_b, high_water=MIB)
+    b.write(1, bytes(8 * MIB))
+    assert b.full
+    a.write(7, b"said before it died")
+    a.flush_now()
+    rig.cut(a, b"")
+    b.flush_now()
+    assert b.broken
+    assert (b.buffered, b.full) == (0, False)
+    assert at_b.writable == 1, "whoever waits for room must not wait for ever"
+    b.write(1, b"into the void")
+    assert b.buffered == 0
+    await at_b.until(lambda: at_b.closed > 0)
+    assert at_b.frames == [(7, b"said before it died")]
+    b.close()
+
+
+async def a_partial_last_frame_is_discarded(rig: Rig) -> None:
+    for split in (1, 4, 5, 9):
+        at_b = Recorder()
+        a, b = rig.pair(Recorder(), at_b)
+        a.write(1, b"whole")
+        a.flush_now()
+        rig.cut(a, pack(2, b"partial")[:split])
+        b.drain()
+        assert (at_b.frames, at_b.closed, at_b.corrupt) == ([(1, b"whole")], 1, [])
+        b.close()
+
+
+async def a_corrupt_stream_is_told_once_and_delivers_no_more(rig: Rig) -> None:
+    for rubbish in (bytes(4), b"\xff\xff\xff\xff", pack(254, b"no"), pack(255, b"1234")):
+        at_b = Recorder()
+        a, b = rig.pair(Recorder(), at_b)
+        a.write(1, b"sound")
+        a.flush_now()
+        rig.cut(a, pack(2, b"sound too") + rubbish + pack(3, b"never"))
+        await at_b.until(lambda at_b=at_b: bool(at_b.corrupt))  # type: ignore[misc]
+        b.drain()
+        await turn()
+        assert at_b.frames == [(1, b"sound"), (2, b"sound too")]
+        assert (len(at_b.corrupt), at_b.closed) == (1, 0)
+        b.close()
+
+
+async def close_stops_delivery(rig: Rig) -> None:
+    at_b = Recorder()
+    a, b = rig.pair(Recorder(), at_b)
+    at_b.on_each = lambda kind, body: b.close()
+    for _ in range(10):
+        a.write(1, b"")
+    a.flush_now()
+    await at_b.count(1)
+    b.drain()
+    await turn()
+    assert len(at_b.frames) == 1
+    assert at_b.closed == 0
+    a.close()
+
+
+async def a_frame_over_the_cap_is_refused_and_nothing_is_queued(rig: Rig) -> None:
+    a, b = rig.pair(Recorder(), Recorder(), max_message=MIB)
+    with pytest.raises(MessageTooLargeError):
+        a.write(1, bytes(2 * MIB))
+    with pytest.raises(ValueError, match="254"):
+        a.write(254, b"")
+    assert a.statistics().frames_out == a.buffered == 0
+    a.close()
+    b.close()
+
+
+CONTRACT: tuple[Callable[[Rig], Awaitable[None]], ...] = (
+    frames_arrive_whole_and_in_order,
+    frames_of_every_length_arrive,
+    a_bulk_frame_lets_other_lanes_pass_but_not_its_own,
+    bulk_frames_take_turns,
+    lanes_keep_their_order,
+    a_full_link_says_once_when_it_is_writable,
+    a_tap_keeps_frames_and_gives_them_back,
+    a_handler_that_raises_is_logged_and_reading_goes_on,
+    a_burst_is_read_in_slices,
+    drain_delivers_at_once_what_was_written,
+    drain_within_on_frame_keeps_order,
+    flush_now_returns_what_remains,
+    the_end_is_told_once_after_the_last_frame,
+    a_peer_that_is_gone_breaks_writing_and_not_reading,
+    a_partial_last_frame_is_discarded,
+    a_corrupt_stream_is_told_once_and_delivers_no_more,
+    close_stops_delivery,
+    a_frame_over_the_cap_is_refused_and_nothing_is_queued,
+)
