@@ -15,6 +15,7 @@ import errno
 import logging
 import os
 import socket
+from array import array
 from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple
@@ -136,8 +137,10 @@ class ControlChannel:
         return records
 
     def close(self) -> None:
-        """Close this process's copies of the channel and of the descriptors that wait; the peer sees the end
-        only when no other process has a copy."""
+        """Close this process's copies of the channel and of the descriptors that wait.
+
+        The peer sees the end when no other process has a copy.
+        """
         self.at_eof = True
         self._drop_queue()
         self._sock.close()
@@ -156,7 +159,9 @@ class ControlChannel:
             if fd is None:
                 self._sock.send(data, SEND_FLAGS)
             else:
-                socket.send_fds(self._sock, [data], [fd], SEND_FLAGS)
+                # Not `socket.send_fds`: it drops its flags (in 3.11).
+                rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", [fd]))
+                self._sock.sendmsg([data], [rights], SEND_FLAGS)
         except OSError as error:
             if error.errno in CONGESTED:
                 self.congested = True

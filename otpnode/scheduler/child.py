@@ -120,6 +120,11 @@ def fork_worker(
     """Fork the worker of `incarnation` and have it run `entry`.
 
     Args:
+        entry: what the worker runs; its return value is the exit status.
+        board: the node's shared memory, on which the seat is begun.
+        config: the node's settings.
+        shard: which shard the worker is.
+        incarnation: which incarnation of it; its seat must be free.
         close_in_child: closes, in the child, every descriptor of the supervisor, and gives it back default signals;
             it is called with signals blocked.
 

@@ -15,8 +15,10 @@ from __future__ import annotations
 import os
 import select
 import socket
+import struct
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 from otpnode.scheduler.board import Board
 from otpnode.scheduler.channel import CONGESTED, FULL, SEND_FLAGS
@@ -32,6 +34,9 @@ from otpnode.scheduler.control import (
     encode,
 )
 from otpnode.scheduler.replica import Replica
+
+_FD: Final = struct.Struct("i")
+_ROOM_FOR_FD: Final = socket.CMSG_LEN(_FD.size)
 
 Handler = Callable[[ToWorker, int | None], None]
 
@@ -178,11 +183,12 @@ class ControlPort:
     def _read(self) -> None:
         while not self.at_eof:
             try:
-                data, fds, _, _ = socket.recv_fds(self._sock, MAX_RECORD, 1, socket.MSG_CMSG_CLOEXEC)
+                # Not `socket.recv_fds`: it drops its flags (in 3.11), and descriptors would be inherited by programs.
+                data, extra, _, _ = self._sock.recvmsg(MAX_RECORD, _ROOM_FOR_FD, socket.MSG_CMSG_CLOEXEC)
             except BlockingIOError:
                 break
             except OSError:
-                data, fds = b"", []
+                data, extra = b"", []
             if not data:
                 self.at_eof = True
                 break
@@ -192,7 +198,15 @@ class ControlPort:
                 continue
             if isinstance(record, Seat):
                 self._seats_untold += 1
-            self._inbox.append((record, fds[0] if fds else None))
+            self._inbox.append((record, _descriptor(extra)))
         if self._seats_untold and not self.at_eof:
             count, self._seats_untold = self._seats_untold, 0
             self.send(SeatsTaken(count))
+
+
+def _descriptor(extra: list[tuple[int, int, bytes]]) -> int | None:
+    for level, kind, data in extra:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            (fd,) = _FD.unpack_from(data)
+            return int(fd)
+    return None

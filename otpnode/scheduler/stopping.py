@@ -6,9 +6,12 @@ change the code; a second signal of the same kind does, because it asks for some
 
 from __future__ import annotations
 
+import logging
 import signal
 from enum import Enum
 from typing import Final, Protocol
+
+logger = logging.getLogger(__name__)
 
 DRAIN_SLACK: Final = 2.0
 """Seconds beyond the grace in which a worker can still answer `Drained`."""
@@ -104,8 +107,13 @@ class Ending:
         self._outcome.append(chunk)
 
     def tell(self, caller: CallerPipe) -> None:
-        """Tell the caller how it ended."""
-        if self.cause is None:
-            caller.outcome(self.code, b"".join(self._outcome))
-        else:
-            caller.down(self.cause)
+        """Tell the caller how it ended, if it is still there."""
+        if caller.at_eof:
+            return
+        try:
+            if self.cause is None:
+                caller.outcome(self.code, b"".join(self._outcome))
+            else:
+                caller.down(self.cause)
+        except OSError as error:
+            logger.warning("the caller of this node did not hear how it ended: %s", error)

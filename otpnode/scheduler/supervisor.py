@@ -17,6 +17,7 @@ import signal
 import time
 from collections.abc import Callable
 from functools import partial
+from selectors import EVENT_READ, EVENT_WRITE
 from typing import Final
 
 from otpnode.config import NodeConfig
@@ -92,9 +93,9 @@ class Supervisor:
         started = time.monotonic()
         selector = self._crew.selector
         self._signals.open()
-        selector.register(self._signals, 1, self._on_signals)
+        selector.register(self._signals, EVENT_READ, self._on_signals)
         if self._caller is not None:
-            selector.register(self._caller, 1, self._on_caller)
+            selector.register(self._caller, EVENT_READ, self._on_caller)
         try:
             self._boot(started)
             while self._ending.phase is not Phase.OVER:
@@ -128,9 +129,9 @@ class Supervisor:
         return min(waits, default=None)
 
     def _on_channel(self, child: Child, events: int) -> None:
-        if events & 2:
+        if events & EVENT_WRITE:
             child.channel.pump()
-        if events & 1:
+        if events & EVENT_READ:
             for record in child.channel.receive():
                 self._handle(child, record)
         if child.channel.at_eof:

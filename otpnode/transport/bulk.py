@@ -58,7 +58,10 @@ class Outbox:
         first, and at least one piece of a big one, the big ones taking turns.
     """
 
-    __slots__ = ("_bulks", "_entering", "_lanes", "_most", "_number", "_small", "_small_bytes", "_small_taken", "buffered")
+    __slots__ = (
+        *("_bulks", "_entering", "_lanes", "_most", "_number", "_small", "_small_bytes", "_small_taken"),
+        "buffered",
+    )
 
     def __init__(self, max_message: int) -> None:
         self._most = max_message + ENVELOPE

@@ -187,9 +187,7 @@ def loads(data: bytes | memoryview) -> object:
     raise PayloadError(f"the payload begins with 0x{first:02x}, which no codec writes")
 
 
-def dumps_call(
-    func: object, args: tuple[object, ...], kwargs: dict[str, object], carried: dict[str, object]
-) -> bytes:
+def dumps_call(func: object, args: tuple[object, ...], kwargs: dict[str, object], carried: dict[str, object]) -> bytes:
     """Encode a call that another shard shall make: the request of a spawn.
 
     Args:

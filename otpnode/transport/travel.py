@@ -122,7 +122,12 @@ def where_and_why(roots: Sequence[Root], culprit: object, failure: BaseException
     if isinstance(failure, RecursionError):
         return f"{whole} is nested too deeply"
     kind: type = type(culprit)
-    place = _locate(roots, culprit) or f"something inside {whole}"
+    try:
+        place = _locate(roots, culprit)
+    except Exception:
+        # A container class of the message's own whose iteration raises: the type has to do without its place.
+        place = None
+    place = place or f"something inside {whole}"
     if refused:
         return f"{place} is {_a(kind)}, which {refusal(kind)}"
     if isinstance(culprit, (type, types.FunctionType)):
@@ -194,10 +199,9 @@ def _attributes(node: object) -> Iterator[tuple[str, object]]:
         for name, item in list(held.items()):
             yield f".{name}", item
     for kind in type(node).__mro__:
+        # A msgspec.Struct lists its fields in __slots__ too.
         slots = kind.__dict__.get("__slots__", ())
-        names = (slots,) if isinstance(slots, str) else tuple(slots)
-        names += tuple(kind.__dict__.get("__struct_fields__", ()))
-        for name in dict.fromkeys(names):
+        for name in (slots,) if isinstance(slots, str) else tuple(slots):
             item = _peek(node, f"_{kind.__name__.lstrip('_')}{name}" if _mangled(name) else name)
             if item is not None:
                 yield f".{name}", item

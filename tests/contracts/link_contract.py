@@ -3,100 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
+import itertools
 import random
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
 import pytest
-import uvloop
 
 from otpnode.errors import MessageTooLargeError
 from otpnode.transport.bulk import CHUNK
 from otpnode.transport.framing import pack
-from otpnode.transport.link import Link, Tap
-
-MIB = 1 << 20
-LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
-    "asyncio": asyncio.new_event_loop,
-    "uvloop": uvloop.new_event_loop,
-}
-
-
-def run(loop: str, main: Callable[[], Awaitable[None]]) -> None:
-    """Run one coroutine function to its end on the named event loop."""
-
-    async def bounded() -> None:
-        async with asyncio.timeout(30):
-            await main()
-
-    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
-        runner.run(bounded())
-
-
-async def turn() -> None:
-    """Let the loop come round once."""
-    came_round = asyncio.get_running_loop().create_future()
-    asyncio.get_running_loop().call_soon(came_round.set_result, None)
-    await came_round
-
-
-class Recorder:
-    """A handler that remembers."""
-
-    def __init__(self) -> None:
-        self.frames: list[tuple[int, bytes]] = []
-        self.corrupt: list[str] = []
-        self.writable = 0
-        self.closed = 0
-        self.on_each: Callable[[int, bytes], None] = lambda kind, body: None
-        self._changed = asyncio.Event()
-
-    def on_frame(self, kind: int, body: bytes) -> None:
-        self.frames.append((kind, body))
-        self._changed.set()
-        self.on_each(kind, body)
-
-    def on_corrupt(self, why: str) -> None:
-        self.corrupt.append(why)
-        self._changed.set()
-
-    def on_writable(self) -> None:
-        self.writable += 1
-        self._changed.set()
-
-    def on_closed(self) -> None:
-        self.closed += 1
-        self._changed.set()
-
-    async def until(self, true: Callable[[], bool]) -> None:
-        while not true():
-            self._changed.clear()
-            await self._changed.wait()
-
-    async def count(self, frames: int) -> None:
-        await self.until(lambda: len(self.frames) >= frames)
-
-
-class Rig(Protocol):
-    """Makes joined ends of one implementation, and cuts them."""
-
-    def pair(
-        self,
-        a: Recorder,
-        b: Recorder,
-        *,
-        max_message: int = 64 * MIB,
-        high_water: int = MIB,
-        tap: Tap | None = None,
-        now: Callable[[], float] | None = None,
-    ) -> tuple[Link, Link]:
-        """Join two ends; `tap` belongs to the first."""
-        ...
-
-    def cut(self, link: Link, partial: bytes) -> None:
-        """End the stream of `link` as the death of its shard would, `partial` written last."""
-        ...
+from tests.contracts.link_tools import MIB, LinkLog, Recorder, Rig, turn
 
 
 async def frames_arrive_whole_and_in_order(rig: Rig) -> None:
@@ -186,14 +102,12 @@ async def a_full_link_says_once_when_it_is_writable(rig: Rig) -> None:
     a, b = rig.pair(at_a, at_b, high_water=MIB)
     for number in range(80):
         a.write(1, bytes(CHUNK), number)
-    assert a.full
-    assert a.buffered >= 80 * CHUNK
-    at_b.on_each = lambda kind, body: None if at_a.writable == 0 else seen.append(a.buffered)
-    seen: list[int] = []
+    assert (a.full, a.buffered >= 80 * CHUNK) == (True, True)
+    queued_when_told: list[int] = []
+    at_a.on_room = lambda: queued_when_told.append(a.buffered)
     await at_b.count(80)
-    assert at_a.writable == 1
-    assert seen
-    assert max(seen) < MIB // 2
+    assert len(queued_when_told) == 1
+    assert queued_when_told[0] < MIB // 2
     assert not a.full
     a.close()
     b.close()
@@ -220,7 +134,7 @@ async def a_tap_keeps_frames_and_gives_them_back(rig: Rig) -> None:
 
 
 async def a_handler_that_raises_is_logged_and_reading_goes_on(rig: Rig) -> None:
-    at_b, told = Recorder(), _Told()
+    at_b, told = Recorder(), LinkLog()
     a, b = rig.pair(Recorder(), at_b)
 
     def fail(kind: int, body: bytes) -> None:
@@ -238,22 +152,6 @@ async def a_handler_that_raises_is_logged_and_reading_goes_on(rig: Rig) -> None:
     assert isinstance(record.exc_info[1], ValueError)
     a.close()
     b.close()
-
-
-class _Told(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: list[logging.LogRecord] = []
-        self._logger = logging.getLogger("otpnode.transport.link")
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
-
-    def __enter__(self) -> None:
-        self._logger.addHandler(self)
-
-    def __exit__(self, *_: object) -> None:
-        self._logger.removeHandler(self)
 
 
 async def a_burst_is_read_in_slices(rig: Rig) -> None:
@@ -277,7 +175,7 @@ async def a_burst_is_read_in_slices(rig: Rig) -> None:
     other()
     await at_b.count(100)
     assert [body for _, body in at_b.frames] == [b"%d" % number for number in range(100)]
-    steps = [later - earlier for earlier, later in zip(seen_at_turn, seen_at_turn[1:], strict=False)]
+    steps = [later - earlier for earlier, later in itertools.pairwise(seen_at_turn)]
     assert max(steps) <= 2
     a.close()
     b.close()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import select
+import signal
 import socket
+import subprocess
 import sys
 import threading
 from functools import partial
@@ -81,12 +83,12 @@ class Stub:
     def run(self) -> int:
         code = self.boot()
         while code is None and self.left is None:
-            watched = [self.test] if self.applies("deaf") else [self.port, self.test]
-            readable, _, _ = select.select(watched, [self.port] if self.port.wants_write else [], [])
+            port, test = self.port.fileno(), self.test.fileno()
+            readable, _, _ = select.select([port, test], [port] if self.port.wants_write else [], [])
             self.port.pump()
-            if self.port in readable:
+            if port in readable:
                 self.port.drain()
-            if self.test in readable:
+            if test in readable:
                 line = self.file.readline()
                 if not line:
                     return 1
@@ -135,8 +137,8 @@ class Stub:
         self.port.catch_up()
         self.say(len(self.port.replica.registered()))
 
-    def on_version(self) -> None:
-        self.say([self.port.replica.version, self.seat.board.names_version])
+    def on_versions_differ(self) -> None:
+        self.say(self.port.replica.version != self.seat.board.names_version)
 
     def on_register(self, name: str, pid: str) -> None:
         self.port.send(NameRegister(1, name, pid))
@@ -181,6 +183,22 @@ class Stub:
 
     def on_fds(self) -> None:
         self.say({fd: _target(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")})
+
+    def on_orphan(self) -> None:
+        """Have a process whose parent ends before it does; say its pid."""
+        reader, writer = os.pipe()
+        script = f"(read -r go <&{reader}) >/dev/null & echo $!"
+        shell = subprocess.run(["/bin/sh", "-c", script], pass_fds=[reader], stdout=subprocess.PIPE, check=True)
+        os.close(reader)
+        os.close(writer)
+        self.say(int(shell.stdout))
+
+    def on_pids(self) -> None:
+        self.say([int(name) for name in os.listdir("/proc") if name.isdecimal()])
+
+    def on_kill_me(self) -> None:
+        self.say(None)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def on_alive(self, shard: int, incarnation: int, serial: int) -> None:
         self.say(self.seat.board.is_alive(shard, incarnation, serial))

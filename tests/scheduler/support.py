@@ -24,7 +24,7 @@ PATIENCE = 15.0
 T = TypeVar("T")
 
 
-def eventually(probe: Callable[[], T], within: float = PATIENCE, what: str = "") -> T:
+def eventually(probe: Callable[[], T | None], within: float = PATIENCE, what: str = "") -> T:
     """Return the first true answer of `probe`; fail after `within` seconds."""
     deadline = time.monotonic() + within
     while True:
@@ -39,11 +39,9 @@ def eventually(probe: Callable[[], T], within: float = PATIENCE, what: str = "")
 class Worker:
     """A stub worker that has connected."""
 
-    def __init__(self, connection: socket.socket, node: Node) -> None:
+    def __init__(self, connection: socket.socket, hello: dict[str, int]) -> None:
         self._file = connection.makefile("rwb", buffering=0)
         self._connection = connection
-        self._node = node
-        hello = json.loads(self._file.readline())
         self.shard: int = hello["shard"]
         self.incarnation: int = hello["incarnation"]
         self.pid: int = hello["pid"]
@@ -95,9 +93,10 @@ class Node:
         self._out = (tmp / "out").open("w+b")
         self._err = (tmp / "err").open("w+b")
         self.caller, theirs = socket.socketpair()
+        prefix: list[str] = list(options.pop("prefix", ()))  # type: ignore[call-overload]
         options = {"path": str(self.path), "caller_fd": theirs.fileno() if options.get("caller") else None, **options}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.scheduler.stub_node", json.dumps(options)],
+            [*prefix, sys.executable, "-m", "tests.scheduler.stub_node", json.dumps(options)],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=self._out,
@@ -121,8 +120,17 @@ class Node:
                 connection, _ = self._listener.accept()
                 connection.setblocking(True)
                 connection.settimeout(PATIENCE)
-                worker = Worker(connection, self)
-                self.workers[worker.key] = worker
+                self._greet(connection)
+
+    def _greet(self, connection: socket.socket) -> None:
+        with connection.makefile("rb", buffering=0) as file:
+            line = file.readline()
+        if not line:
+            # It died between connecting and speaking.
+            connection.close()
+            return
+        worker = Worker(connection, json.loads(line))
+        self.workers[worker.key] = worker
 
     def worker(self, shard: int, incarnation: int = 1) -> Worker:
         def probe() -> Worker | None:
@@ -157,7 +165,7 @@ class Node:
 def alive(pid: int) -> bool:
     """Tell whether an OS process is there and no zombie."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 
@@ -172,7 +180,8 @@ def running(tmp: Path, *, ready: bool = True, **options: object) -> Iterator[Nod
         yield node
     finally:
         node.accept()
-        pids = [worker.pid for worker in node.workers.values()]
+        # Within a PID namespace the workers know other pids than we do; `--kill-child` ends those.
+        pids = [] if "prefix" in options else [worker.pid for worker in node.workers.values()]
         node.close()
         eventually(lambda: not any(map(alive, pids)), what="no worker outlives its supervisor")
 

@@ -52,7 +52,7 @@ def test_one_of_two_racing_shards_wins(tmp_path: Path) -> None:
             node.worker(1).post("register", f"r{turn}", one)
             node.worker(2).post("register", f"r{turn}", other)
             answers = [node.worker(1).answer(), node.worker(2).answer()]
-            assert sorted(answers) == ["", "taken"]
+            assert answers in (["", "taken"], ["taken", ""])
             winner = one if answers[0] == "" else other
             assert node.worker(0).ask("whereis", f"r{turn}") == winner
             assert node.worker(0).ask("unregister", f"r{turn}") == ""
@@ -109,8 +109,7 @@ def test_the_names_of_a_dead_shard_are_free_when_its_death_is_told(tmp_path: Pat
             node.worker(0).ask("register", f"x{number}", claim(node, 1))
         node.worker(1).kill()
         node.worker(2).waits_for("ShardDown", 1, 1, -9)
-        seen, published = node.worker(2).ask("version")  # type: ignore[misc]
-        assert seen == published
+        assert node.worker(2).ask("versions_differ") is False
         for number in range(20):
             assert node.worker(2).ask("whereis", f"x{number}") is None
         assert node.worker(2).ask("register", "x0", claim(node, 2)) == ""

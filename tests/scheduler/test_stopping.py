@@ -51,6 +51,8 @@ def test_another_kind_of_signal_is_not_a_second(tmp_path: Path) -> None:
         node.signal(signal.SIGTERM)
         node.worker(0).waits_for("Stop", 5.0)
         node.signal(signal.SIGINT)
+        # An answer shows that the supervisor is still there, and has taken the first INT: two at once would be one.
+        assert node.worker(0).ask("unregister", "nobody") == "unknown_name"
         node.signal(signal.SIGINT)
         assert node.wait() == 130
 

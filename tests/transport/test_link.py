@@ -17,7 +17,8 @@ from otpnode.transport.bulk import CHUNK, KIND_CHUNK, KIND_LAST, Assembler, Outb
 from otpnode.transport.framing import FrameError
 from otpnode.transport.link import Link, SocketLink, Tap
 from otpnode.transport.loopback import LoopbackLink
-from tests.contracts.link_contract import CONTRACT, LOOPS, MIB, Recorder, Rig, run
+from tests.contracts.link_contract import CONTRACT
+from tests.contracts.link_tools import LOOPS, MIB, Recorder, Rig, run
 
 
 class SocketRig:
@@ -144,7 +145,8 @@ def test_drain_after_sigkill_gives_a_prefix_of_whole_messages(loop: str, strange
         ours, theirs = socket.socketpair()
         nowhere, ours_out = socket.socketpair()
         command = [sys.executable, "-c", _WRITER, str(theirs.fileno()), stranger]
-        with subprocess.Popen(command, pass_fds=[theirs.fileno()], stdout=subprocess.PIPE, text=True) as writer:
+        passed = [theirs.fileno()]
+        with subprocess.Popen(command, pass_fds=passed, stdout=subprocess.PIPE, text=True) as writer:  # noqa: ASYNC220
             theirs.close()
             link = SocketLink(asyncio.get_running_loop(), ours, ours_out, at_us, max_message=1 << 24)
             assert writer.stdout is not None
