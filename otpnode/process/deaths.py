@@ -121,9 +121,7 @@ class Deaths:
     def _overdue(self, proc: Proc) -> None:
         if proc.state == EXITING:
             proc.cancel()
-            proc.grace = self._shard.deadlines.after(
-                self._shard.config.kill_grace, partial(self._abandon, proc)
-            )
+            proc.grace = self._shard.deadlines.after(self._shard.config.kill_grace, partial(self._abandon, proc))
 
     def _abandon(self, proc: Proc) -> None:
         if proc.state != EXITING:
@@ -168,4 +166,3 @@ def _reason_of(how: BaseException) -> object:
     if isinstance(how, asyncio.CancelledError):
         return CANCELLED
     return how
-

@@ -9,11 +9,12 @@ that a loop that swallows its cancellation still lets its grace expire.
 from __future__ import annotations
 
 import asyncio
+from threading import get_ident
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from otpnode.errors import NotInProcessError, ProcessExit
-from otpnode.process.current import CURRENT, here
+from otpnode.process.current import CURRENT, foreign_thread, here
 from otpnode.process.proc import EXITING, Proc
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ LOOK_EVERY = 8
 
 def spent(proc: Proc) -> bool:
     """Tell whether `proc` must yield before its next operation; asked every 8th one."""
+    if proc.shard.thread != get_ident():
+        raise foreign_thread()
     if proc.ops >= BUDGET_OPERATIONS:
         return True
     if proc.ops == LOOK_EVERY:
@@ -81,7 +84,7 @@ async def surface(proc: Proc | None) -> None:
 
 async def _in_an_ending_process(proc: Proc, in_cleanup: bool) -> None:
     if proc.cut_off:
-        if asyncio.current_task() is proc:
+        if cast(object, asyncio.current_task()) is proc:
             await proc.place
         raise ProcessExit(proc.reason)
     if not in_cleanup:

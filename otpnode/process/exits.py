@@ -64,7 +64,5 @@ def fan_out(proc: Proc, reason: object) -> list[Signal]:
     if proc.monitored_by:
         owed += [Down(proc.pid, watcher, ref, reason) for ref, watcher in proc.monitored_by.items()]
     if proc.monitors:
-        owed += [
-            Demonitor(proc.pid, record.target, ref) for ref, record in proc.monitors.items() if record.target
-        ]
+        owed += [Demonitor(proc.pid, record.target, ref) for ref, record in proc.monitors.items() if record.target]
     return owed

@@ -30,7 +30,7 @@ async def spawn(
     name: str | None = None,
     *,
     mailbox: bool = True,
-    mailbox_limit: int | None | Default = DEFAULT,
+    mailbox_limit: int | Default | None = DEFAULT,
     trap_exits: bool = False,
     on: str | int = "spread",
     label: str | None = None,
@@ -78,7 +78,7 @@ async def spawn_link(
     name: str | None = None,
     *,
     mailbox: bool = True,
-    mailbox_limit: int | None | Default = DEFAULT,
+    mailbox_limit: int | Default | None = DEFAULT,
     trap_exits: bool = False,
     on: str | int = "spread",
     label: str | None = None,
@@ -102,7 +102,7 @@ async def spawn_monitor(
     name: str | None = None,
     *,
     mailbox: bool = True,
-    mailbox_limit: int | None | Default = DEFAULT,
+    mailbox_limit: int | Default | None = DEFAULT,
     trap_exits: bool = False,
     on: str | int = "spread",
     label: str | None = None,
@@ -139,7 +139,7 @@ async def _spawn(
     *,
     on: str | int,
     mailbox: bool,
-    mailbox_limit: int | None | Default,
+    mailbox_limit: int | Default | None,
     trap_exits: bool,
     label: str | None,
     link: bool = False,
@@ -277,4 +277,3 @@ async def unlink(pid: Pid | str) -> None:
     other = me.shard.table.find(target)
     if other is not None and other.links is not None:
         other.links.drop(me.pid)
-

@@ -1,9 +1,10 @@
 """`send` and `receive`: the fast path first, the whole rule behind it.
 
-Both verbs begin with the same three lines: the shard that is inside a slice on
-this thread, the process on its step, its budget. Found so, the usual cases (a
-local live target with room; a message waiting, or nobody else waiting) are done
-in place. Anything else goes to the coroutine below, which knows all the rules.
+Both verbs begin with the same question: is the caller a process on its own step?
+Then the usual cases (a local live target with room; a message waiting, or nobody
+else waiting) are done in place. Anything else goes to the coroutine below, which
+knows all the rules. A `receive` that waits has yielded, so only one that finds a
+message, and every `send`, counts against the fairness budget.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ from collections.abc import Callable
 from functools import partial
 from inspect import iscoroutine, iscoroutinefunction
 from math import isfinite, isnan
-from threading import get_ident
 from typing import TYPE_CHECKING, cast
 
 from otpnode.errors import ProcessNotFoundError
 from otpnode.pid import PID_PREFIX
 from otpnode.process import waiting
-from otpnode.process.current import CURRENT, RUNNING, here
+from otpnode.process.current import CURRENT, here
 from otpnode.process.entry import entered, entered_process, spent
 from otpnode.process.mailbox import IDLE, PARKED, WOKEN, BlockedSend, Exempt, Mailbox
 from otpnode.ref import REF_PREFIX
@@ -59,10 +59,10 @@ async def send(target: Pid | Ref | str, message: object) -> None:
         while it waits has not been sent (MB-04). Inside a shard the receiver gets
         the same object, between shards an equal copy (SD-06).
     """
-    shard = RUNNING.get(get_ident())
-    if shard is not None:
-        me = shard.running
-        if me is not None:
+    me = CURRENT.get()
+    if me is not None:
+        shard = me.shard
+        if shard.running is me:
             me.ops = ops = me.ops + 1
             if not ops & 7 and spent(me):
                 await asyncio.sleep(0)
@@ -76,7 +76,7 @@ async def send(target: Pid | Ref | str, message: object) -> None:
                 elif gate == PARKED:
                     box.queue.append(message)
                     box.gate = WOKEN
-                    shard.queue.ready.append(box.owner)
+                    shard.ready.append(box.owner)
                     return
     await _send(target, message)
 
@@ -223,29 +223,33 @@ async def receive(timeout: float | None = None, match: Match | None = None, *, r
         FIFO per sender. Cancelling either returns the message or leaves it queued
         (RC-09). Messages that do not match keep their places (RC-05).
     """
-    shard = RUNNING.get(get_ident())
-    if shard is not None and timeout is None and match is None and ref is None:
-        me = shard.running
-        if me is not None:
-            me.ops = ops = me.ops + 1
-            if not ops & 7 and spent(me):
-                await asyncio.sleep(0)
+    me = CURRENT.get()
+    if me is not None and timeout is None and match is None and ref is None:  # noqa: SIM102
+        if me.shard.running is me:
             box = me.mailbox
-            if box.gate == IDLE and (box.queue or not box.care):
+            if box.gate == IDLE:
                 queue = box.queue
-                while not queue:
-                    box.gate = PARKED
-                    try:
-                        await me.place
-                    except BaseException:
-                        box.unpark()
-                        raise
-                    if box.gate == WOKEN:
-                        box.gate = IDLE
-                    else:
-                        box.unpark()
-                message = queue.popleft()
-                return box.took(message) if box.care else message
+                if queue:
+                    me.ops = ops = me.ops + 1
+                    if not ops & 7 and spent(me):
+                        await asyncio.sleep(0)
+                        return await _receive(timeout, match, ref)
+                    message = queue.popleft()
+                    return box.took(message) if box.care else message
+                if not box.care:
+                    while not queue:
+                        box.gate = PARKED
+                        try:
+                            await me.place
+                        except BaseException:
+                            box.unpark()
+                            raise
+                        if box.gate == WOKEN:
+                            box.gate = IDLE
+                        else:
+                            box.unpark()
+                    message = queue.popleft()
+                    return box.took(message) if box.care else message
     return await _receive(timeout, match, ref)
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -93,8 +93,10 @@ class Bay:
         """End the wait of the Task that was called back."""
         if self._cancelled:
             self._cancelled = False
-            raise asyncio.CancelledError() if self._cancel_message is None else asyncio.CancelledError(
-                self._cancel_message
+            raise (
+                asyncio.CancelledError()
+                if self._cancel_message is None
+                else asyncio.CancelledError(self._cancel_message)
             )
 
 
@@ -113,4 +115,4 @@ class Place(tuple[Bay]):
 
 def make_place(bay: Bay) -> Place:
     """Make the awaitable of `bay`."""
-    return cast(Place, tuple.__new__(Place, (bay,)))
+    return tuple.__new__(Place, (bay,))

@@ -19,8 +19,8 @@ from contextvars import Context
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO, cast
 
-from otpnode.process.asyncio_names import UNCANCEL_CLEARS, enter_task, leave_task, task_get_stack, task_print_stack
-from otpnode.process.current import CURRENT, RUNNING
+from otpnode.process.asyncio_names import CURRENT_TASKS, UNCANCEL_CLEARS, task_get_stack, task_print_stack
+from otpnode.process.current import CURRENT
 from otpnode.process.mailbox import WOKEN, Mailbox
 from otpnode.process.place import Bay, make_place
 from otpnode.process.relations import AliasMode, LinkTable, MonitorRecord
@@ -151,10 +151,9 @@ class Proc:
         loop = shard.loop
         thrown = self._take_cancellation()
         self.irregular = self.state >= EXITING
-        RUNNING[shard.thread] = shard
         shard.running = None if self.irregular else self
         self.ops = 0
-        enter_task(loop, self)
+        CURRENT_TASKS[loop] = self
         try:
             if self.send is None:
                 self._begin()
@@ -166,11 +165,11 @@ class Proc:
                 yielded = send(None) if inside else self.run(send, None)  # type: ignore[misc, arg-type]
         except BaseException as exc:
             shard.running = None
-            leave_task(loop, self)
+            CURRENT_TASKS.pop(loop, None)
             self.ended(exc)
             return
         shard.running = None
-        leave_task(loop, self)
+        CURRENT_TASKS.pop(loop, None)
         self.waits_for(yielded)
 
     def _begin(self) -> None:
@@ -178,7 +177,9 @@ class Proc:
         coro = self.run(func, *args, **kwargs)
         if not isinstance(coro, Coroutine):
             name = getattr(func, "__qualname__", repr(func))
-            raise TypeError(f"{name} is not a coroutine function (it returned {type(coro).__name__}); write `async def`")
+            raise TypeError(
+                f"{name} is not a coroutine function (it returned {type(coro).__name__}); write `async def`"
+            )
         self._coro = coro
         self.send = coro.send
         self.body = None
@@ -200,19 +201,18 @@ class Proc:
             self.step(inside=True)
         else:
             loop = shard.loop
-            RUNNING[shard.thread] = shard
             shard.running = self
             self.ops = 0
-            enter_task(loop, self)
+            CURRENT_TASKS[loop] = self
             try:
                 yielded = self.send(None)  # type: ignore[misc]
             except BaseException as exc:
                 shard.running = None
-                leave_task(loop, self)
+                CURRENT_TASKS.pop(loop, None)
                 self.ended(exc)
                 return
             shard.running = None
-            leave_task(loop, self)
+            CURRENT_TASKS.pop(loop, None)
             self.waits_for(yielded)
 
     def waits_for(self, yielded: object) -> None:
@@ -244,16 +244,14 @@ class Proc:
 
     def _throw(self, future: asyncio.Future[object]) -> None:
         loop = self.shard.loop
-        enter_task(loop, self)
+        CURRENT_TASKS[loop] = self
         try:
-            yielded = cast(Coroutine[object, None, object], self._coro).throw(
-                cast(BaseException, future.exception())
-            )
+            yielded = cast(Coroutine[object, None, object], self._coro).throw(cast(BaseException, future.exception()))
         except BaseException as exc:
-            leave_task(loop, self)
+            CURRENT_TASKS.pop(loop, None)
             self.ended(exc)
             return
-        leave_task(loop, self)
+        CURRENT_TASKS.pop(loop, None)
         self.waits_for(yielded)
 
     def ended(self, how: BaseException) -> None:

@@ -113,4 +113,3 @@ class Router:
             return True
         way = self.elsewhere(pid)
         return way is not None and way[0].is_alive(way[1])
-

@@ -13,8 +13,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from otpnode.process.asyncio_names import enter_task, leave_task
-from otpnode.process.current import RUNNING
+from otpnode.process.asyncio_names import CURRENT_TASKS
 
 if TYPE_CHECKING:
     from otpnode.process.proc import Proc
@@ -52,9 +51,9 @@ class RunQueue:
         ready = self.ready
         pop = ready.popleft
         loop = shard.loop
+        current = CURRENT_TASKS
         if self.pulse is not None:
             self.pulse(len(ready) + 1)
-        RUNNING[shard.thread] = shard
         until = perf_counter() + SLICE_SECONDS
         try:
             while True:
@@ -68,15 +67,13 @@ class RunQueue:
                         continue
                     shard.running = proc
                     proc.ops = 0
-                    enter_task(loop, proc)
+                    current[loop] = proc
                     try:
                         yielded = proc.run(proc.send, None)  # type: ignore[arg-type]
                     except BaseException as exc:
                         shard.running = None
-                        leave_task(loop, proc)
                         proc.ended(exc)
                         continue
-                    leave_task(loop, proc)
                     if yielded is proc.bay:
                         if proc.irregular:
                             shard.running = None
@@ -94,6 +91,7 @@ class RunQueue:
     def _pause(self) -> None:
         """End the slice; go on in the next turn of the loop if anybody can run."""
         self._shard.running = None
+        CURRENT_TASKS.pop(self._shard.loop, None)
         if self.pulse is not None:
             self.pulse(-len(self.ready))
         if self.ready:

@@ -11,22 +11,20 @@ from otpnode.config import NodeConfig
 from otpnode.errors import ProcessNotFoundError
 from otpnode.pid import SYSTEM_SERIAL, Pid, make_pid
 from otpnode.process import info
-from otpnode.process.current import HOSTS, RUNNING
+from otpnode.process.current import HOSTS
 from otpnode.process.deaths import Deaths
 from otpnode.process.proc import Proc
 from otpnode.process.reception import Reception
 from otpnode.process.registry import LocalNames, Names
 from otpnode.process.routing import Router
 from otpnode.process.runqueue import RunQueue
-from otpnode.process.spawning import Birth, make
 from otpnode.process.serials import LocalSerials, Serials
+from otpnode.process.spawning import Birth, make
 from otpnode.process.table import Table
 from otpnode.process.timers import Deadlines, Timer
 from otpnode.ref import RefMaker
 
-CallCopier = Callable[
-    [tuple[object, ...], dict[str, object]], tuple[tuple[object, ...], dict[str, object]]
-]
+CallCopier = Callable[[tuple[object, ...], dict[str, object]], tuple[tuple[object, ...], dict[str, object]]]
 
 
 class Shard:
@@ -40,6 +38,40 @@ class Shard:
         clock: where time comes from.
         serials: hands out process serials; the board's, where there is one.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_death_watchers",
+        "accepting",
+        "call_copier",
+        "config",
+        "copier",
+        "deadlines",
+        "deaths",
+        "everyones_death",
+        "hidden",
+        "incarnation",
+        "loop",
+        "mailboxes",
+        "names",
+        "number",
+        "placed_by_spread",
+        "placer",
+        "questions",
+        "queue",
+        "ready",
+        "reception",
+        "refs",
+        "request_stop",
+        "router",
+        "running",
+        "serials",
+        "subscribers",
+        "system_pid",
+        "table",
+        "thread",
+        "timers",
+    )
 
     def __init__(
         self,
@@ -64,6 +96,7 @@ class Shard:
         self.serials: Serials = serials or LocalSerials(config.max_processes)
         self.refs = RefMaker(config.name, number, incarnation)
         self.queue = RunQueue(self)
+        self.ready = self.queue.ready
         self.deaths = Deaths(self)
         self.reception = Reception(self)
         self.router = Router(config.name, number, incarnation, self.reception.accept)
@@ -134,7 +167,6 @@ class Shard:
 
     def watch_death(self, pid: str, then: Callable[[Proc], None]) -> None:
         """Call `then` once `pid` has told everybody of its death."""
-        self.everyones_death: list[Callable[[Proc], None]] = []
         self._death_watchers[pid] = then
 
     def on_death(self, proc: Proc) -> None:
@@ -157,8 +189,6 @@ class Shard:
             hosts.remove(self)
         if not hosts:
             HOSTS.pop(self.thread, None)
-        if RUNNING.get(self.thread) is self:
-            del RUNNING[self.thread]
 
 
 def _nobody_to_stop(code: int) -> None:

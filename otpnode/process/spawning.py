@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from otpnode.pid import Pid, address
 from otpnode.errors import ShardDownError
+from otpnode.pid import Pid, address
 from otpnode.process.carry import carried_values, install
 from otpnode.process.mailbox import UNBOUNDED
 from otpnode.process.proc import EXITING, Proc
@@ -65,7 +65,7 @@ def make_birth(
     name: str | None,
     *,
     mailbox: bool,
-    mailbox_limit: int | None | Default,
+    mailbox_limit: int | Default | None,
     trap_exits: bool,
     label: str | None,
 ) -> Birth:

@@ -8,7 +8,7 @@ over is killed. One absolute deadline covers it all.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from otpnode.process.proc import Proc
@@ -31,7 +31,7 @@ async def stop_trees(shard: Shard, main: str | None, grace: float) -> None:
         await _gone(shard, lambda: not _present(shard, main), end)
     while roots := [proc.pid for proc in shard.table.live.values() if _is_root(shard, proc)]:
         _signal(shard, roots, SHUTDOWN)
-        await _gone(shard, lambda: not any(_present(shard, pid) for pid in roots), end)  # noqa: B023
+        await _gone(shard, lambda: not any(_present(shard, pid) for pid in roots), end)
         if shard.deadlines.now() >= end:
             return
 
@@ -51,7 +51,7 @@ def _is_root(shard: Shard, proc: Proc) -> bool:
     return proc.trap_exits and not (proc.ancestors and shard.is_alive(proc.ancestors[0]))
 
 
-def _signal(shard: Shard, pids: list[str], reason: str) -> None:
+def _signal(shard: Shard, pids: Iterable[str], reason: str) -> None:
     for pid in pids:
         shard.router.post(Exit2(shard.system_pid, pid, reason))
 

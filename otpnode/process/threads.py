@@ -64,8 +64,5 @@ def _begin(
                 raise
 
     task = loop.create_task(call())
-    _CALLS.add(task)
-    task.add_done_callback(_CALLS.discard)
-
-
-_CALLS: set[asyncio.Task[None]] = set()
+    # The loop holds tasks weakly; the result's callbacks hold this one until it is over.
+    result.add_done_callback(lambda _: task.done())
