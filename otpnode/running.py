@@ -6,10 +6,12 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from types import FrameType
 from typing import TypedDict, Unpack, cast
 
 from otpnode.config import NodeConfig
+from otpnode.loops import loop_factory
 from otpnode.process.current import here
 from otpnode.process.hosting import LocalNode, MainEnd, run_main
 from otpnode.reasons import mend
@@ -89,17 +91,14 @@ def run(
     if not callable(main):
         raise TypeError(f"otpnode.run takes a coroutine function, not {type(main).__name__}")
     if config.schedulers > 1:
-        raise NotImplementedError
+        return _sharded()(config, main, args)
     return _run_here(config, main, args)
 
 
-def loop_factory(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
-    """Return what makes event loops of the kind `name`."""
-    if name == "uvloop":
-        import uvloop
-
-        return cast("Callable[[], asyncio.AbstractEventLoop]", uvloop.new_event_loop)
-    return asyncio.new_event_loop
+def _sharded() -> Callable[[NodeConfig, Callable[..., object], tuple[object, ...]], object]:
+    """Load the supervisor's side, which one loop has no use for."""
+    module = import_module("otpnode.launch")
+    return cast("Callable[[NodeConfig, Callable[..., object], tuple[object, ...]], object]", module.run_sharded)
 
 
 def _run_here(config: NodeConfig, main: Callable[..., object], args: tuple[object, ...]) -> object:

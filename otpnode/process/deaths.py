@@ -38,8 +38,8 @@ class Deaths:
 
     def __init__(self, shard: Shard) -> None:
         self._shard = shard
-        self.reporters: dict[str, Callable[[BaseException], None]] = {}
-        """Who reports the crash of a pid instead of the log: `run` raises the exception of main."""
+        self.reporters: dict[str, Callable[[BaseException], bool]] = {}
+        """Who hears of the crash of a pid first; True keeps it out of the log (`run` raises what main raised)."""
 
     def strike(self, proc: Proc, reason: object, *, kill: bool = False, cancel: bool = True) -> None:
         """Apply a fatal signal; the first one wins, a kill shortens the grace (EX-07).
@@ -102,7 +102,7 @@ class Deaths:
         shard.table.retire(proc)
         shard.serials.release(proc.serial)
         if proc.spread:
-            shard.placed_by_spread -= 1
+            shard.count_spread(-1)
         proc.mailbox.close()
         timers, proc.timers = proc.timers, None
         for ref in timers or ():
@@ -110,10 +110,9 @@ class Deaths:
 
     def _report(self, proc: Proc, error: BaseException) -> None:
         reporter = self.reporters.pop(proc.pid, None)
-        if reporter is not None:
-            reporter(error)
+        reported = reporter is not None and reporter(error)
         strip(error)
-        if reporter is None:
+        if not reported:
             label = f" ({proc.label})" if proc.label else ""
             text = getattr(error, "__otp_traceback__", "") or repr(error)
             crash_log.error("process %s%s ended by an uncaught exception\n%s", proc.pid, label, text.rstrip())

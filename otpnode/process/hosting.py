@@ -20,6 +20,9 @@ from otpnode.process.shard import CallCopier, Shard
 from otpnode.process.spawning import Birth
 from otpnode.reasons import is_quiet
 
+TREES_SHARE = 0.6
+"""The part of the grace that main and the trees may use before everybody is asked."""
+
 
 class LocalNode:
     """One shard on the running loop, from ``async with`` to its end.
@@ -84,8 +87,8 @@ class LocalNode:
 
     async def _stop_processes(self) -> None:
         grace = self._config.stop_grace
-        await stopping.stop_trees(self.shard, self.main, grace)
-        await stopping.stop_rest(self.shard, grace * (1 - stopping.ROOTS_SHARE))
+        await stopping.stop_trees(self.shard, self.main, grace * TREES_SHARE)
+        await stopping.stop_rest(self.shard, grace * (1 - TREES_SHARE))
 
     async def stop(self) -> None:
         """Stop every process, orderly, and leave the loop."""
@@ -112,14 +115,24 @@ class MainEnd:
         self.traceback: TracebackType | None = None
         self.ended_badly: object = None
 
-    def catch(self, error: BaseException) -> None:
-        """Keep the exception of main with its traceback, before it becomes a reason."""
+    def catch(self, error: BaseException) -> bool:
+        """Keep the exception of main with its traceback, before it becomes a reason; it needs no log."""
         self.error = error
         self.traceback = error.__traceback__
+        return True
+
+    def catch_and_report(self, error: BaseException) -> bool:
+        """Keep it, and have it logged unless it is a ``SystemExit``."""
+        return self.catch(error) and isinstance(error, SystemExit)
 
 
 async def run_main(
-    shard: Shard, main: Callable[..., object], args: tuple[object, ...], started: Callable[[str], None]
+    shard: Shard,
+    main: Callable[..., object],
+    args: tuple[object, ...],
+    started: Callable[[str], None],
+    *,
+    report: bool = False,
 ) -> MainEnd:
     """Run ``main(*args)`` as a process of `shard`, and wait for the pid it returns, if it returns one.
 
@@ -128,12 +141,13 @@ async def run_main(
         main: a coroutine function.
         args: its arguments.
         started: told the pid at once.
+        report: log main's exception as that of any process; False when `run` raises it.
     """
     birth = Birth(func=main, args=args, kwargs={}, sender=shard.system_pid, label="main", spread=True)
     birth.mailbox_limit = shard.default_limit
     proc = shard.make(birth)
     end = MainEnd()
-    shard.deaths.reporters[proc.pid] = end.catch
+    shard.deaths.reporters[proc.pid] = end.catch_and_report if report else end.catch
     over: asyncio.Future[Proc] = shard.loop.create_future()
     shard.watch_death(proc.pid, lambda dead: None if over.done() else over.set_result(dead))
     started(proc.pid)

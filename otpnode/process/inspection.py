@@ -14,6 +14,7 @@ from otpnode.signals import Ask
 if TYPE_CHECKING:
     import asyncio
 
+    from otpnode.process.proc import Proc
     from otpnode.process.shard import Shard
 
 
@@ -70,33 +71,33 @@ async def process_info(pid: Pid | str, *keys: str) -> object:
     Guarantees:
         Ordered behind the caller's earlier signals to `pid` (SEMANTICS SO-05, PI-01).
     """
-    shard, _ = await entered("process_info")
+    shard, me = await entered("process_info")
     wanted = check_keys(keys)
     found = shard.names.whereis(pid) if not pid.startswith(PID_PREFIX) else pid
     if found is None:
         return None
-    values = await _snapshot(shard, found, wanted)
+    values = await _snapshot(shard, me, found, wanted)
     if not isinstance(values, dict):
         return None
     return values[wanted[0]] if len(keys) == 1 else values
 
 
-async def _snapshot(shard: Shard, pid: str, keys: list[str]) -> object:
+async def _snapshot(shard: Shard, me: Proc | None, pid: str, keys: list[str]) -> object:
     way = shard.router.elsewhere(pid)
     if way is None:
         return snapshot(shard, pid, keys)
     if not way[0].is_alive(way[1]):
         return None
-    return await ask(shard, pid, "info", [pid, *keys])
+    return await ask(shard, me, pid, "info", [pid, *keys])
 
 
-async def ask(shard: Shard, to: str, question: str, about: list[str]) -> object:
-    """Ask the shard of `to`; None when it is gone."""
+async def ask(shard: Shard, me: Proc | None, to: str, question: str, about: list[str]) -> object:
+    """Ask the shard of `to`, behind what `me` has sent there; None when it is gone."""
     ref = shard.refs.make()
     waiter: asyncio.Future[object] = shard.loop.create_future()
-    shard.questions[ref] = waiter
+    shard.questions[ref] = (to, waiter)
     try:
-        shard.router.post(Ask(shard.system_pid, to, ref, question, about))
+        shard.router.post(Ask(shard.system_pid if me is None else me.pid, to, ref, question, about))
         return await waiter
     finally:
         shard.questions.pop(ref, None)

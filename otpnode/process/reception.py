@@ -158,9 +158,9 @@ class Reception:
         self._shard.router.post(Answer(signal.to, signal.sender, signal.ref, value))
 
     def _answer(self, signal: Answer) -> None:
-        waiter = self._shard.questions.pop(signal.ref, None)
-        if waiter is not None and not waiter.done():
-            waiter.set_result(signal.value)
+        asked = self._shard.questions.pop(signal.ref, None)
+        if asked is not None and not asked[1].done():
+            asked[1].set_result(signal.value)
 
 
 def links_of(proc: Proc) -> LinkTable:

@@ -66,6 +66,7 @@ class Shard:
         "router",
         "running",
         "serials",
+        "spread_changed",
         "subscribers",
         "system_pid",
         "table",
@@ -102,11 +103,12 @@ class Shard:
         self.router = Router(config.name, number, incarnation, self.reception.accept)
         self.names: Names = LocalNames(self.is_alive)
         self.timers: dict[str, Timer] = {}
-        self.questions: dict[str, asyncio.Future[object]] = {}
+        self.questions: dict[str, tuple[str, asyncio.Future[object]]] = {}
         self.subscribers: set[str] = set()
         self.hidden: set[str] = set()
         """Pids of otpnode's own processes, which `processes()` and `registered()` leave out."""
         self.placed_by_spread = 0
+        self.spread_changed: Callable[[int], None] | None = None
         self.placer: Callable[[Birth], int] | None = None
         self.copier: Callable[[object], object] | None = None
         self.call_copier: CallCopier | None = None
@@ -145,6 +147,12 @@ class Shard:
         if self.call_copier is not None:
             birth.args, birth.kwargs = self.call_copier(birth.args, birth.kwargs)
 
+    def count_spread(self, change: int) -> None:
+        """Count the live processes that were placed by spread, for placement elsewhere."""
+        self.placed_by_spread += change
+        if self.spread_changed is not None:
+            self.spread_changed(self.placed_by_spread)
+
     def not_alive(self, pid: str) -> ProcessNotFoundError:
         """Make the error for a dead pid."""
         return ProcessNotFoundError(f"{pid} is not alive")
@@ -182,7 +190,7 @@ class Shard:
     def close(self) -> None:
         """Leave the loop: timers dropped, waiting questions cancelled, the shard found by nobody."""
         self.deadlines.close()
-        for waiter in self.questions.values():
+        for _, waiter in self.questions.values():
             waiter.cancel()
         hosts = HOSTS.get(self.thread, [])
         if self in hosts:

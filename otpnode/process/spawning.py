@@ -54,6 +54,8 @@ class Birth:
     spread: bool = False
     ancestors: list[str] = field(default_factory=list)
     carried: dict[str, object] = field(default_factory=dict)
+    call: bytes | None = None
+    """Function, arguments and carried values as they travel, once placement has had to encode them."""
 
 
 def make_birth(
@@ -118,7 +120,7 @@ def make(shard: Shard, birth: Birth) -> Proc:
         install(proc.context, birth.carried)
     if birth.spread:
         proc.spread = True
-        shard.placed_by_spread += 1
+        shard.count_spread(1)
     if birth.link:
         links_of(proc).linked(birth.sender)
     if birth.ref is not None:

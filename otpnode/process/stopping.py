@@ -18,14 +18,11 @@ from otpnode.signals import Exit2
 if TYPE_CHECKING:
     from otpnode.process.shard import Shard
 
-ROOTS_SHARE = 0.6
-"""The part of the grace that trees may use before the rest of the processes are asked."""
-
 
 async def stop_trees(shard: Shard, main: str | None, grace: float) -> None:
     """End main, then the trapping processes whose spawner is dead, waiting for each group."""
     shard.accepting = False
-    end = shard.deadlines.now() + grace * ROOTS_SHARE
+    end = shard.deadlines.now() + grace
     if main is not None:
         _signal(shard, [main], SHUTDOWN)
         await _gone(shard, lambda: not _present(shard, main), end)

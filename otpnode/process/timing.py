@@ -16,6 +16,7 @@ from otpnode.ref import REF_PREFIX, Ref, is_ref
 from otpnode.signals import AliasMessage, Exit2, TimerMessage
 
 if TYPE_CHECKING:
+    from otpnode.process.proc import Proc
     from otpnode.process.shard import Shard
 
 
@@ -68,14 +69,14 @@ async def cancel_timer(ref: Ref | str) -> bool:
     Guarantees:
         A barrier (SEMANTICS TM-02).
     """
-    shard, _ = await entered("cancel_timer")
-    return bool(await _ask(shard, ref, "cancel_timer"))
+    shard, me = await entered("cancel_timer")
+    return bool(await _ask(shard, me, ref, "cancel_timer"))
 
 
 async def read_timer(ref: Ref | str) -> float | None:
     """Return the seconds a timer has left, or None when it has none."""
-    shard, _ = await entered("read_timer")
-    left = await _ask(shard, ref, "read_timer")
+    shard, me = await entered("read_timer")
+    left = await _ask(shard, me, ref, "read_timer")
     return left if isinstance(left, float) else None
 
 
@@ -91,12 +92,12 @@ async def sleep(seconds: float) -> None:
         deadline.cancel()
 
 
-async def _ask(shard: Shard, ref: str, question: str) -> object:
+async def _ask(shard: Shard, me: Proc | None, ref: str, question: str) -> object:
     if not is_ref(ref):
         raise TypeError(f"a timer is named by its ref, not {ref!r}")
     if shard.router.elsewhere(ref) is None:
         return shard.answer(question, [ref])
-    return await ask(shard, ref, question, [ref])
+    return await ask(shard, me, ref, question, [ref])
 
 
 def _check_delay(delay: object) -> None:

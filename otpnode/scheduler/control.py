@@ -176,9 +176,14 @@ class Start(_Record, frozen=True, tag="start"):
 
 
 class Stop(_Record, frozen=True, tag="stop"):
-    """Orderly stop: end every user process within `grace` seconds, then answer `Drained`."""
+    """Orderly stop, in two rounds: first main and the roots of its trees, then (`everybody`) the rest.
+
+    Each round has `grace` seconds and is answered by `Drained`. Two rounds, because a tree's
+    root stops children on other shards, in its own order (SH-12).
+    """
 
     grace: float
+    everybody: bool
 
 
 class Leave(_Record, frozen=True, tag="leave"):

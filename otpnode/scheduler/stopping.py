@@ -13,6 +13,8 @@ from typing import Final, Protocol
 
 logger = logging.getLogger(__name__)
 
+TREES_SHARE: Final = 0.6
+"""The part of the grace that main and the trees may use before everybody is asked."""
 DRAIN_SLACK: Final = 2.0
 """Seconds beyond the grace in which a worker can still answer `Drained`."""
 LEAVE_TIME: Final = 2.0
@@ -70,6 +72,7 @@ class Ending:
 
     Attributes:
         cause: why there is no result; None for an orderly end.
+        everybody: whether the second round of the stop, for all processes, has begun.
     """
 
     def __init__(self) -> None:
@@ -77,6 +80,7 @@ class Ending:
         self.code = 0
         self.cause: str | None = None
         self.deadline: float | None = None
+        self.everybody = False
         self._signals: set[int] = set()
         self._outcome: list[bytes] = []
 

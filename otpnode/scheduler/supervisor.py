@@ -43,7 +43,7 @@ from otpnode.scheduler.nameservice import NameService
 from otpnode.scheduler.os_signals import SignalInbox
 from otpnode.scheduler.restarts import RestartLimit, ending
 from otpnode.scheduler.seating import Seating
-from otpnode.scheduler.stopping import DRAIN_SLACK, FIRST, LEAVE_TIME, SECOND, CallerPipe, Ending, Phase
+from otpnode.scheduler.stopping import DRAIN_SLACK, FIRST, LEAVE_TIME, SECOND, TREES_SHARE, CallerPipe, Ending, Phase
 
 logger = logging.getLogger(__name__)
 
@@ -191,8 +191,9 @@ class Supervisor:
     def _on_boot_failed(self, child: Child, code: int, text: str) -> None:
         child.drained = True
         if self._ending.phase is Phase.BOOTING:
-            to_stderr(text)
-            self._end_now(code, f"boot failure: {_last_line(text)}")
+            if self._caller is None:
+                to_stderr(text)
+            self._end_now(code, f"boot failure: {text.strip()}")
         elif not self._ending.stopping:
             to_stderr(f"otpnode: shard {child.shard} cannot be restarted\n{text}")
 
@@ -335,7 +336,7 @@ class Supervisor:
         self._ending.enter(Phase.DRAINING, time.monotonic() + grace + DRAIN_SLACK)
         for child in self._crew:
             if child.up:
-                child.channel.send(Stop(grace))
+                child.channel.send(Stop(grace * TREES_SHARE, everybody=False))
             else:
                 child.expected = True
                 child.kill()
@@ -348,7 +349,13 @@ class Supervisor:
     def _look_at_deadline(self) -> None:
         phase, deadline = self._ending.phase, self._ending.deadline
         late = deadline is not None and time.monotonic() >= deadline
-        if phase is Phase.DRAINING and (late or all(child.drained for child in self._crew if child.up)):
+        drained = all(child.drained for child in self._crew if child.up)
+        if phase is Phase.DRAINING and drained and not late and not self._ending.everybody:
+            self._ending.everybody = True
+            for child in self._crew:
+                child.drained = False
+                child.channel.send(Stop(self._config.stop_grace * (1 - TREES_SHARE), everybody=True))
+        elif phase is Phase.DRAINING and (late or drained):
             for child in self._crew:
                 if late and child.up and not child.drained:
                     logger.warning("shard %d is not drained in time", child.shard)
@@ -358,8 +365,3 @@ class Supervisor:
             late = False
         if self._ending.phase is Phase.LEAVING and (late or not len(self._crew)):
             self._ending.enter(Phase.OVER)
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1].strip() if lines else "no reason given"

@@ -1,0 +1,5 @@
+"""``python -m otpnode``: the command line."""
+
+from otpnode.cli import main
+
+main()

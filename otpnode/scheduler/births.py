@@ -1,0 +1,167 @@
+"""Spawns that cross shards: the request, the child made for it, the reply (§21.4).
+
+The requester's side writes link and monitor when the reply *arrives*, before the
+frames behind it are looked at, so a child that dies at once is still heard. A
+requester that has gone meanwhile leaves no orphan: its child gets the exit signal
+a link owes, or the end of its monitor (SP-09, R12).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+from otpnode.errors import OtpnodeError
+from otpnode.pid import Pid
+from otpnode.process.proc import DEAD, Proc
+from otpnode.process.shard import Shard
+from otpnode.process.spawning import Birth, bind_parent, give_birth, shard_down
+from otpnode.reasons import NOPROC
+from otpnode.signals import Demonitor, Exit, SpawnReply, SpawnRequest
+from otpnode.transport.payload import PayloadError, dumps_call, loads_call
+from otpnode.transport.reason import dumps_reason, loads_reason
+
+if TYPE_CHECKING:
+    from otpnode.scheduler.neighbours import Neighbours
+    from otpnode.transport.mesh import Peer
+
+ABANDONED = "abandoned"
+
+
+class _Pending(NamedTuple):
+    shard: int
+    incarnation: int
+    birth: Birth
+    parent: Proc | None
+    answered: asyncio.Future[Pid]
+
+
+class Births:
+    """Both ends of remote spawns, for one shard."""
+
+    def __init__(self, shard: Shard, neighbours: Neighbours) -> None:
+        self._shard = shard
+        self._neighbours = neighbours
+        self._pending: dict[str, _Pending] = {}
+        self._named: set[asyncio.Task[None]] = set()
+
+    @staticmethod
+    def request(birth: Birth, ref: str) -> SpawnRequest:
+        """Encode what is to be made.
+
+        Raises:
+            UnserializableError: the function or an argument cannot travel.
+        """
+        call = birth.call or dumps_call(birth.func, birth.args, birth.kwargs, birth.carried)
+        return SpawnRequest(
+            sender=birth.sender,
+            ref=ref,
+            call=call,
+            link=birth.link,
+            monitor=birth.ref is not None,
+            trap_exits=birth.trap_exits,
+            mailbox=birth.mailbox,
+            mailbox_limit=birth.mailbox_limit,
+            name=birth.name,
+            label=birth.label,
+            spread=birth.spread,
+            ancestors=birth.ancestors,
+        )
+
+    def expect(self, peer: Peer, ref: str, birth: Birth, parent: Proc | None) -> asyncio.Future[Pid]:
+        """Remember a request that is about to leave."""
+        answered: asyncio.Future[Pid] = self._shard.loop.create_future()
+        self._pending[ref] = _Pending(peer.shard, peer.incarnation, birth, parent, answered)
+        return answered
+
+    def fail(self, shard: int, incarnation: int) -> None:
+        """That incarnation is dead: no reply will come (R13)."""
+        for ref, pending in list(self._pending.items()):
+            if (pending.shard, pending.incarnation) == (shard, incarnation):
+                del self._pending[ref]
+                if not pending.answered.done():
+                    pending.answered.set_exception(shard_down(shard))
+
+    # -- the requester's side -------------------------------------------------
+
+    def replied(self, reply: SpawnReply) -> None:
+        """Take the answer to a request."""
+        pending = self._pending.pop(reply.ref, None)
+        if pending is None:
+            return
+        if reply.pid is None:
+            error = loads_reason(reply.error or b"")
+            if not pending.answered.done():
+                pending.answered.set_exception(
+                    error if isinstance(error, Exception) else OtpnodeError(f"the spawn failed: {error!r}")
+                )
+            return
+        pid = Pid(reply.pid)
+        parent = pending.parent
+        if pending.answered.done() or (parent is not None and parent.state == DEAD):
+            self._disown(pending, pid)
+            return
+        if parent is not None:
+            bind_parent(parent, pid, pending.birth)
+        pending.answered.set_result(pid)
+
+    def _disown(self, pending: _Pending, pid: Pid) -> None:
+        parent, birth = pending.parent, pending.birth
+        if birth.link:
+            gone = parent is not None and parent.state == DEAD
+            reason = (parent.reason if parent is not None and gone else None) or (NOPROC if gone else ABANDONED)
+            self._shard.router.post(Exit(birth.sender, pid, reason))
+        elif birth.ref is not None:
+            self._shard.router.post(Demonitor(birth.sender, pid, birth.ref))
+
+    # -- the owner's side -----------------------------------------------------
+
+    def requested(self, peer: Peer, request: SpawnRequest) -> None:
+        """Make the child, reply, and only then let it run."""
+        try:
+            func, args, kwargs, carried = loads_call(request.call)
+        except PayloadError as error:
+            self._reply(peer, request, None, error)
+            return
+        birth = Birth(
+            func=func,
+            args=args,
+            kwargs=kwargs,
+            sender=request.sender,
+            name=request.name,
+            mailbox=request.mailbox,
+            mailbox_limit=request.mailbox_limit,
+            trap_exits=request.trap_exits,
+            label=request.label,
+            link=request.link,
+            ref=request.ref if request.monitor else None,
+            spread=request.spread,
+            ancestors=request.ancestors,
+            carried=carried,
+        )
+        if birth.name is None:
+            try:
+                proc = self._shard.make(birth)
+            except OtpnodeError as error:
+                self._reply(peer, request, None, error)
+                return
+            self._reply(peer, request, proc.pid, None)
+            self._shard.queue.put(proc)
+            return
+        task = self._shard.loop.create_task(self._named_birth(peer, request, birth))
+        self._named.add(task)
+        task.add_done_callback(self._named.discard)
+
+    async def _named_birth(self, peer: Peer, request: SpawnRequest, birth: Birth) -> None:
+        """Reserve, make, commit; the child's first step comes in a later turn than the reply."""
+        try:
+            proc = await give_birth(self._shard, birth)
+        except (OtpnodeError, ValueError) as error:
+            self._reply(peer, request, None, error)
+            return
+        self._reply(peer, request, proc.pid, None)
+
+    def _reply(self, peer: Peer, request: SpawnRequest, pid: Pid | None, error: Exception | None) -> None:
+        encoded = None if error is None else dumps_reason(error)
+        sender = self._shard.system_pid if pid is None else pid
+        self._neighbours.write(peer, SpawnReply(sender, request.ref, pid, encoded))

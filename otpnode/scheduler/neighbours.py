@@ -1,0 +1,291 @@
+"""The other shards, as one shard sees them: `otpnode.process.routing.Outbound` over the mesh.
+
+What the board can answer (who is alive, who is up) is read there, at once and
+without a message. What must be said goes out as a frame; what must be waited for
+is a credit, a reply, or room in a pipe, and each of these waits is ended by the
+death of the other side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from otpnode.errors import ProcessNotFoundError
+from otpnode.pid import Address, Pid, address, make_pid
+from otpnode.process.mailbox import UNBOUNDED
+from otpnode.process.proc import Proc
+from otpnode.process.reception import links_of
+from otpnode.process.shard import Shard
+from otpnode.process.spawning import Birth, shard_down
+from otpnode.reasons import NOCONNECTION, NOPROC
+from otpnode.scheduler.births import Births
+from otpnode.scheduler.board import UNBOUNDED_WINDOW, Board
+from otpnode.signals import Credit, Demonitor, Down, Exit, Message, Nack, Signal, SpawnReply, SpawnRequest
+from otpnode.transport.codec import AnySignal, encode, encode_message
+from otpnode.transport.credit import Account, Room, Waiting, first_window
+from otpnode.transport.link import Tap
+from otpnode.transport.mesh import Mesh, Peer
+
+log = logging.getLogger(__name__)
+
+
+class Neighbours:
+    """The rest of the node.
+
+    Args:
+        shard: whose neighbours.
+        board: the shared board.
+        catch_up: reads the supervisor's words that are there already.
+        tell_corrupt: tells the supervisor of a broken stream.
+        tap_for: the fault layer's hook, for tests.
+    """
+
+    def __init__(
+        self,
+        shard: Shard,
+        board: Board,
+        *,
+        catch_up: Callable[[], None],
+        tell_corrupt: Callable[[int, int, str], None],
+        tap_for: Callable[[int], Tap | None] | None = None,
+    ) -> None:
+        self._shard = shard
+        self._board = board
+        self._catch_up = catch_up
+        self._tell_corrupt = tell_corrupt
+        self._node = shard.config.name
+        self._max_message = shard.config.max_message
+        self.mesh = Mesh(shard.loop, self, self._max_message, tap_for)
+        self.births = Births(shard, self)
+        self._up: dict[int, int] = {}
+        self._lost: dict[int, int] = {}
+        """Shard → its incarnation announced dead, until the next one is up."""
+
+    # -- reading the board ----------------------------------------------------
+
+    def is_alive(self, owner: Address) -> bool:
+        """Read the liveness slot (PI-02)."""
+        return self._board.is_alive(owner.shard, owner.incarnation, owner.serial)
+
+    def processes(self) -> list[Pid]:
+        """Return the live pids of the other shards."""
+        return [
+            make_pid(self._node, shard, incarnation, serial)
+            for shard, incarnation in self._up.items()
+            if shard != self._shard.number
+            for serial in self._board.alive_serials(shard, incarnation)
+        ]
+
+    def schedulers(self) -> int:
+        """Return the number of shards the node runs."""
+        return self._shard.config.schedulers
+
+    def shards_up(self) -> list[tuple[int, int]]:
+        """Return who is up, as far as the supervisor has said."""
+        return sorted(self._up.items())
+
+    # -- signals out ----------------------------------------------------------
+
+    def write(self, peer: Peer, signal: AnySignal) -> None:
+        """Encode and queue; never waits."""
+        peer.write(encode(signal, self._max_message))
+
+    def post(self, owner: Address, signal: Signal) -> None:
+        """Queue a signal to that incarnation, or answer for it when it is gone."""
+        peer = self._peer(owner)
+        if peer is not None:
+            self.write(peer, signal)
+        else:
+            lost = self._lost.get(owner.shard) == owner.incarnation
+            self._shard.router.bounce(signal, NOCONNECTION if lost else NOPROC)
+
+    def _peer(self, owner: Address) -> Peer | None:
+        peer = self.mesh.peer(owner.shard, owner.incarnation)
+        if peer is None and owner.shard != self._shard.number:
+            # A pid may arrive by a third shard before the supervisor's seat has been read.
+            self._catch_up()
+            peer = self.mesh.peer(owner.shard, owner.incarnation)
+        return peer
+
+    # -- user messages out ----------------------------------------------------
+
+    async def send(self, owner: Address, message: Message, proc: Proc | None) -> None:
+        """Encode, take a credit, queue; waits for credit and for the pipe."""
+        frame = encode_message(message, self._max_message)
+        peer = self._alive_peer(owner, message.to)
+        while peer.full:
+            waiter: asyncio.Future[None] = self._shard.loop.create_future()
+            peer.waiting_for_pipe.append(waiter)
+            await waiter
+        account = self._account(peer, owner, message.to)
+        if account is None or account.take():
+            peer.write(frame)
+            return
+        waiting = Waiting(frame, self._shard.loop.create_future())
+        account.waiting.append(waiting)
+        try:
+            await waiting.admitted
+        except asyncio.CancelledError:
+            if waiting in account.waiting:
+                account.waiting.remove(waiting)
+            raise
+
+    def send_nowait(self, owner: Address, message: Message) -> bool:
+        """Queue now or return False."""
+        frame = encode_message(message, self._max_message)
+        peer = self._alive_peer(owner, message.to)
+        if peer.full:
+            return False
+        account = self._account(peer, owner, message.to)
+        if account is not None and not account.take():
+            return False
+        peer.write(frame)
+        return True
+
+    def _alive_peer(self, owner: Address, pid: str) -> Peer:
+        peer = self._peer(owner)
+        if peer is None or not self.is_alive(owner):
+            raise ProcessNotFoundError(f"{pid} is not alive")
+        return peer
+
+    def _account(self, peer: Peer, owner: Address, pid: str) -> Account | None:
+        """Return the credit account towards `pid`; None when its mailbox is unbounded."""
+        account = peer.accounts.get(pid)
+        if account is not None:
+            return account
+        window = self._board.window(owner.shard, owner.incarnation, owner.serial)
+        if window == UNBOUNDED_WINDOW:
+            return None
+        limit = window or self._shard.default_limit
+        if limit is None:
+            return None
+        account = peer.accounts[pid] = Account(first_window(limit))
+        return account
+
+    # -- spawns out -----------------------------------------------------------
+
+    async def spawn(self, shard: int, birth: Birth, proc: Proc | None, *, spread: bool) -> Pid:
+        """Make a process over there and wait for its pid."""
+        birth.spread = spread
+        ref = birth.ref or self._shard.refs.make()
+        request = self.births.request(birth, ref)
+        incarnation = self._up.get(shard)
+        peer = None if incarnation is None else self.mesh.peer(shard, incarnation)
+        if peer is None:
+            raise shard_down(shard)
+        answered = self.births.expect(peer, ref, birth, proc)
+        self.write(peer, request)
+        return await answered
+
+    # -- arriving -------------------------------------------------------------
+
+    def on_signal(self, peer: Peer, signal: AnySignal) -> None:
+        """Apply one signal of `peer`."""
+        match signal:
+            case Message():
+                self._arrived(peer, signal)
+            case Credit(pid, n):
+                self._credit(peer, pid, n)
+            case SpawnRequest():
+                self.births.requested(peer, signal)
+            case SpawnReply():
+                self.births.replied(signal)
+            case Nack(to, why):
+                log.warning("shard %d could not decode a signal of this shard (%s): %s", peer.shard, to, why)
+            case _:
+                self._shard.reception.accept(signal)
+
+    def on_corrupt(self, peer: Peer, why: str) -> None:
+        """Have the writer of a broken stream killed."""
+        self._tell_corrupt(peer.shard, peer.incarnation, why)
+
+    def _arrived(self, peer: Peer, signal: Message) -> None:
+        proc = self._shard.table.live.get(signal.to)
+        if proc is None:
+            return
+        box = proc.mailbox
+        box.put(signal.message)
+        if box.limit != UNBOUNDED:
+            room = box.grants if isinstance(box.grants, Room) else self.grants_for(proc)
+            room.arrived(peer.shard, box.users)
+
+    def grants_for(self, proc: Proc) -> Room:
+        """Make the account of senders elsewhere, at the first message from one."""
+        pid = proc.pid
+        room = Room(proc.mailbox.limit, lambda shard, n: self._grant(shard, pid, n))
+        proc.mailbox.grants = room
+        proc.mailbox.care = True
+        return room
+
+    def _grant(self, shard: int, pid: str, n: int) -> None:
+        incarnation = self._up.get(shard)
+        peer = None if incarnation is None else self.mesh.peer(shard, incarnation)
+        if peer is not None:
+            self.write(peer, Credit(pid, n))
+
+    def _credit(self, peer: Peer, pid: str, n: int) -> None:
+        if n == 0:
+            account = peer.accounts.pop(pid, None)
+            if account is not None:
+                account.closed()
+            return
+        account = peer.accounts.get(pid)
+        if account is not None:
+            account.granted(n, peer.write)
+
+    # -- shards that come and go ----------------------------------------------
+
+    def shard_up(self, shard: int, incarnation: int) -> None:
+        """The supervisor says that an incarnation may be given work."""
+        self._up[shard] = incarnation
+        self._lost.pop(shard, None)
+        self._tell_subscribers(("shard_up", shard, incarnation))
+
+    def shard_down(self, shard: int, incarnation: int, status: int) -> None:
+        """The supervisor says that an incarnation is reaped: its words first, then its end (§21.6)."""
+        peer = self.mesh.leave(shard, incarnation)
+        if self._up.get(shard) == incarnation:
+            del self._up[shard]
+        self._lost[shard] = incarnation
+        self.births.fail(shard, incarnation)
+        self._end_questions(shard, incarnation)
+        self._noconnection(shard, incarnation)
+        if peer is not None:
+            self._tell_subscribers(("shard_down", shard, incarnation, status))
+
+    def _tell_subscribers(self, message: tuple[object, ...]) -> None:
+        for pid in tuple(self._shard.subscribers):
+            proc = self._shard.table.live.get(pid)
+            if proc is not None:
+                proc.mailbox.put_exempt(message)
+
+    def _end_questions(self, shard: int, incarnation: int) -> None:
+        for ref, (asked, waiter) in list(self._shard.questions.items()):
+            if _lives_on(asked, shard, incarnation) and not waiter.done():
+                waiter.set_result(None)
+                del self._shard.questions[ref]
+
+    def _noconnection(self, shard: int, incarnation: int) -> None:
+        """Signal ``'noconnection'`` exactly once per link and monitor, and forget who watched from there."""
+        table = self._shard.table
+        accept = self._shard.reception.accept
+        for proc in [*table.live.values(), *table.exiting.values()]:
+            if isinstance(proc.mailbox.grants, Room):
+                proc.mailbox.grants.forget(shard)
+            for pid in (
+                [pid for pid in links_of(proc).records if _lives_on(pid, shard, incarnation)] if proc.links else ()
+            ):
+                accept(Exit(pid, proc.pid, NOCONNECTION))
+            for ref, record in list((proc.monitors or {}).items()):
+                if _lives_on(record.target, shard, incarnation):
+                    accept(Down(record.target, proc.pid, ref, NOCONNECTION))
+            for ref, watcher in list((proc.monitored_by or {}).items()):
+                if _lives_on(watcher, shard, incarnation):
+                    accept(Demonitor(watcher, proc.pid, ref))
+
+
+def _lives_on(pid: str, shard: int, incarnation: int) -> bool:
+    owner = address(pid)
+    return owner is not None and owner.shard == shard and owner.incarnation == incarnation

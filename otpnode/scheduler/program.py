@@ -1,0 +1,89 @@
+"""What a node runs: a target of the command line, or the main of a script.
+
+A script's main travels as a reference to ``__main__``; each worker loads the script
+the way multiprocessing's spawn does, as ``__mp_main__`` aliased to ``__main__``, so
+that its ``if __name__ == "__main__"`` block does not run.
+"""
+
+from __future__ import annotations
+
+import multiprocessing.spawn as mp_spawn
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+from otpnode.target import BOOT_FAILURE, TargetError, _import_failed, load_target
+from otpnode.transport.payload import PayloadError, dumps_call, loads_call
+
+Main = tuple[Callable[..., object], tuple[object, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What to run on shard 0, and what every worker imports.
+
+    Attributes:
+        target: ``module:function`` of ``otpnode start``.
+        argv: the strings for main.
+        call: a script's main and its arguments, encoded.
+        preparation: what ``multiprocessing.spawn.prepare`` needs to load the script.
+        reports: whether somebody waits for main's outcome.
+    """
+
+    target: str = ""
+    argv: list[str] = field(default_factory=list)
+    call: bytes = b""
+    preparation: dict[str, object] | None = None
+    reports: bool = False
+
+
+class Loading:
+    """Whether this worker is just loading the user's script: then `run` must not be called."""
+
+    script: str | None = None
+
+
+def of_script(main: Callable[..., object], args: tuple[object, ...]) -> Program:
+    """Take down a script's main.
+
+    Raises:
+        UnserializableError: main or an argument cannot travel.
+    """
+    call = dumps_call(main, args, {}, {})
+    prepare = cast(Callable[[str], dict[str, object]], mp_spawn.get_preparation_data)
+    preparation = {
+        key: value
+        for key, value in prepare("otpnode").items()
+        if key in ("init_main_from_name", "init_main_from_path", "sys_path", "sys_argv", "dir", "orig_dir")
+    }
+    return Program(call=call, preparation=preparation, reports=True)
+
+
+def load(program: Program, app_dir: str) -> Main:
+    """Import the program in this worker and return main with its arguments.
+
+    Raises:
+        TargetError: it cannot be imported, or main is nothing to run.
+    """
+    if program.call:
+        return _load_script(program)
+    sys.path.insert(0, app_dir)
+    return load_target(program.target), tuple(program.argv)
+
+
+def _load_script(program: Program) -> Main:
+    preparation = program.preparation or {}
+    script = str(preparation.get("init_main_from_path") or preparation.get("init_main_from_name") or "the script")
+    Loading.script = script
+    try:
+        prepare = cast(Callable[[dict[str, object]], None], mp_spawn.prepare)
+        prepare(preparation)
+        func, args, _, _ = loads_call(program.call)
+    except PayloadError as error:
+        raise TargetError(BOOT_FAILURE, f"otpnode: main cannot be loaded in a worker: {error}") from None
+    except BaseException as error:
+        raise _import_failed(script, error) from None
+    finally:
+        Loading.script = None
+    return func, args

@@ -1,0 +1,79 @@
+"""A shard among others: the shard object with its neighbours, names and placement joined up.
+
+The same joining serves a worker, whose words come from the supervisor by its control
+port, and the shards of the loopback node, whose words come by plain calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from otpnode.config import NodeConfig
+from otpnode.process.shard import Shard
+from otpnode.scheduler.board import HEARTBEAT, LIVE, RUN_QUEUE, SLICE_STARTED, SPREAD_PLACED, Board, Counter
+from otpnode.scheduler.names import NamePort, ReplicaNames
+from otpnode.scheduler.neighbours import Neighbours
+from otpnode.scheduler.placement import Placement
+from otpnode.scheduler.slots import Slots
+from otpnode.transport.link import Tap
+
+
+class World:
+    """One shard incarnation, joined to the rest of its node.
+
+    Attributes:
+        shard: the processes.
+        neighbours: the other shards.
+        names: the node's names.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        config: NodeConfig,
+        board: Board,
+        number: int,
+        incarnation: int,
+        port: NamePort,
+        *,
+        tell_corrupt: Callable[[int, int, str], None],
+        tap_for: Callable[[int], Tap | None] | None = None,
+    ) -> None:
+        self._area = board.seat(number, incarnation)
+        slots = Slots(self._area, config.max_processes)
+        self.shard = Shard(loop, config, number=number, incarnation=incarnation, serials=slots)
+        self.names = ReplicaNames(loop, port, board.fence)
+        self.neighbours = Neighbours(
+            self.shard, board, catch_up=port.catch_up, tell_corrupt=tell_corrupt, tap_for=tap_for
+        )
+        self.placement = Placement(
+            board, number, self.neighbours.shards_up, lambda: self.shard.placed_by_spread, config.placement
+        )
+        self.shard.names = self.names
+        self.shard.router.outbound = self.neighbours
+        self.shard.placer = self.placement.choose
+        self.shard.spread_changed = self._publish_spread
+        self.shard.queue.pulse = self._pulse
+
+    def _publish_spread(self, count: int) -> None:
+        self._area.words[self._area.base + SPREAD_PLACED] = count
+
+    def _pulse(self, runnable: int) -> None:
+        """Write the slice's words on the board: once as it begins, once as it ends (DESIGN §3)."""
+        words, base = self._area.words, self._area.base
+        if runnable > 0:
+            words[base + SLICE_STARTED] = time.monotonic_ns()
+            words[base + RUN_QUEUE] = runnable - 1
+            return
+        words[base + SLICE_STARTED] = 0
+        words[base + RUN_QUEUE] = -runnable
+        words[base + LIVE] = len(self.shard.table.live)
+        words[base + HEARTBEAT] = time.monotonic_ns()
+        self._area.count(Counter.PLACED_LOCALLY, self.placement.placed_locally)
+
+    def close(self) -> None:
+        """Leave the loop and the mesh."""
+        self.neighbours.mesh.close()
+        self.shard.close()

@@ -1,0 +1,152 @@
+"""Flow control between shards: credits granted by room (MB-02, MB-07, MB-10).
+
+A sender shard holds, for each remote pid it writes to, a window of credits; a user
+message takes one and waits without. The receiver grants by *room*: when its user
+messages fall under half the limit, when it parks, and at least one to a shard whose
+window is used up as soon as there is room at all. Granting per message read was
+rejected: a poller with 60 stuck messages would starve its senders, and every message
+would have a frame coming back.
+
+Both halves are plain accounts. Who writes the frames is told by a callback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from otpnode.transport.codec import Frame
+
+FIRST_WINDOW = 100
+LAST_WINDOW = 1024
+
+
+def first_window(limit: int) -> int:
+    """Return the credits a (shard → pid) pair starts with."""
+    return min(limit, FIRST_WINDOW)
+
+
+class Waiting:
+    """A message that waits at its sender's side for a credit; withdrawn when its future is cancelled (MB-04)."""
+
+    __slots__ = ("admitted", "frame")
+
+    def __init__(self, frame: Frame, admitted: asyncio.Future[None]) -> None:
+        self.frame = frame
+        self.admitted = admitted
+
+
+class Account:
+    """What this shard may still send to one pid elsewhere."""
+
+    __slots__ = ("credits", "waiting")
+
+    def __init__(self, credits: int) -> None:
+        self.credits = credits
+        self.waiting: deque[Waiting] = deque()
+
+    def take(self) -> bool:
+        """Take a credit if there is one and nobody waits before."""
+        if self.credits <= 0 or self.waiting:
+            return False
+        self.credits -= 1
+        return True
+
+    def granted(self, n: int, write: Callable[[Frame], None]) -> None:
+        """Add `n` credits and let as many waiting messages go, the first first (MB-03)."""
+        self.credits += n
+        while self.credits > 0 and self.waiting:
+            first = self.waiting.popleft()
+            if not first.admitted.done():
+                self.credits -= 1
+                write(first.frame)
+                first.admitted.set_result(None)
+
+    def closed(self) -> None:
+        """The pid is dead: everybody who waits returns (MB-05)."""
+        while self.waiting:
+            first = self.waiting.popleft()
+            if not first.admitted.done():
+                first.admitted.set_result(None)
+
+
+class _Pair:
+    __slots__ = ("outstanding", "window")
+
+    def __init__(self, window: int) -> None:
+        self.window = window
+        self.outstanding = window
+
+
+class Room:
+    """One mailbox's account of the shards that send to it.
+
+    Args:
+        limit: the mailbox's limit.
+        grant: called with ``(shard, n)`` to send credits; n = 0 says the owner is dead.
+    """
+
+    __slots__ = ("_first", "_grant", "_pairs", "limit")
+
+    def __init__(self, limit: int, grant: Callable[[int, int], None]) -> None:
+        self.limit = limit
+        self._first = first_window(limit)
+        self._grant = grant
+        self._pairs: dict[int, _Pair] = {}
+
+    def arrived(self, shard: int, users: int) -> None:
+        """A message from `shard` has been queued; `users` are queued now."""
+        pair = self._pairs.get(shard)
+        if pair is None:
+            pair = self._pairs[shard] = _Pair(self._first)
+        pair.outstanding -= 1
+        if users > self.limit // 2:
+            pair.window = self._first
+            if pair.outstanding <= 0 and users < self.limit:
+                self._give(shard, pair, users)
+        elif pair.outstanding <= pair.window // 2:
+            self._give(shard, pair, users)
+
+    def on_room(self, users: int, limit: int) -> None:
+        """A slot has become free."""
+        if users >= limit:
+            return
+        low = users <= limit // 2
+        for shard, pair in self._pairs.items():
+            if pair.outstanding <= 0 or (low and pair.outstanding <= pair.window // 2):
+                self._give(shard, pair, users)
+
+    def on_park(self, users: int, limit: int) -> None:
+        """The owner waits: nobody may be kept out (MB-07)."""
+        for shard, pair in self._pairs.items():
+            if users < limit:
+                if pair.outstanding <= pair.window // 2:
+                    self._give(shard, pair, users)
+            elif pair.outstanding <= 0:
+                pair.outstanding = 1
+                self._grant(shard, 1)
+
+    def on_close(self) -> None:
+        """The owner is dead: tell every shard that has ever sent to it."""
+        for shard in self._pairs:
+            self._grant(shard, 0)
+        self._pairs.clear()
+
+    def forget(self, shard: int) -> None:
+        """That shard is down."""
+        self._pairs.pop(shard, None)
+
+    def _give(self, shard: int, pair: _Pair, users: int) -> None:
+        if users == 0:
+            if pair.outstanding <= 0:
+                pair.window = min(2 * pair.window, LAST_WINDOW)
+            n = pair.window - pair.outstanding
+        else:
+            promised = sum(other.outstanding for other in self._pairs.values())
+            n = min(pair.window - pair.outstanding, self.limit - users - promised)
+            if n <= 0 and pair.outstanding <= 0:
+                n = 1
+        if n > 0:
+            pair.outstanding += n
+            self._grant(shard, n)

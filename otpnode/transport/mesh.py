@@ -1,0 +1,184 @@
+"""Links by shard: who is seated, what arrives, what waits to leave.
+
+A peer is one incarnation of one shard; its link is made when both of its ends have
+been passed by the supervisor, and a new incarnation is a new peer. What arrives is
+decoded here and handed on as signals, in the order of the stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from otpnode.signals import Nack
+from otpnode.transport.codec import AnySignal, EnvelopeError, Frame, PayloadError, about, decode, encode
+from otpnode.transport.credit import Account
+from otpnode.transport.link import Link, SocketLink, Tap
+
+log = logging.getLogger(__name__)
+
+
+class Receiver(Protocol):
+    """Who takes what the mesh brings."""
+
+    def on_signal(self, peer: Peer, signal: AnySignal) -> None:
+        """Apply one signal of `peer`, in stream order."""
+        ...
+
+    def on_corrupt(self, peer: Peer, why: str) -> None:
+        """The stream of `peer` broke its format (SH-11)."""
+        ...
+
+
+class Peer:
+    """One incarnation of another shard."""
+
+    def __init__(self, mesh: Mesh, shard: int, incarnation: int) -> None:
+        self._mesh = mesh
+        self.shard = shard
+        self.incarnation = incarnation
+        self.link: Link | None = None
+        self.accounts: dict[str, Account] = {}
+        self.waiting_for_pipe: deque[asyncio.Future[None]] = deque()
+        self.undelivered: deque[Frame] = deque()
+        """Frames written before both ends were here."""
+
+    def write(self, frame: Frame) -> None:
+        """Queue one frame; never waits."""
+        if self.link is None:
+            self.undelivered.append(frame)
+        else:
+            self.link.write(frame.kind, frame.body, frame.lane)
+
+    @property
+    def full(self) -> bool:
+        """Whether user messages to this peer must wait (MB-10)."""
+        return self.link is not None and self.link.full
+
+    def connect(self, link: Link) -> None:
+        """Both ends are here."""
+        self.link = link
+        while self.undelivered:
+            self.write(self.undelivered.popleft())
+
+    def release_senders(self) -> None:
+        """Let user messages go on."""
+        while self.waiting_for_pipe:
+            waiter = self.waiting_for_pipe.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # -- LinkHandler ----------------------------------------------------------
+
+    def on_frame(self, kind: int, body: bytes) -> None:
+        """Decode one frame and pass the signal on."""
+        try:
+            signal = decode(kind, body)
+        except EnvelopeError as error:
+            self.on_corrupt(str(error))
+            return
+        except PayloadError as error:
+            what = about(kind, body)
+            log.warning("dropped %s: it cannot be decoded here: %s", what, error)
+            self.write(encode(Nack(what, str(error)), 1 << 16))
+            return
+        self._mesh.receiver.on_signal(self, signal)
+
+    def on_corrupt(self, why: str) -> None:
+        """The stream cannot be trusted any more."""
+        self._mesh.receiver.on_corrupt(self, why)
+
+    def on_writable(self) -> None:
+        """The pipe has drained."""
+        self.release_senders()
+
+    def on_closed(self) -> None:
+        """A hint only: the supervisor's word is what counts (SH-07)."""
+
+
+class Mesh:
+    """The peers of one shard.
+
+    Args:
+        loop: the shard's loop.
+        receiver: takes what arrives.
+        max_message: cap of one message, in bytes.
+        tap_for: makes the fault layer's tap for a peer; for tests.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        receiver: Receiver,
+        max_message: int,
+        tap_for: Callable[[int], Tap | None] | None = None,
+    ) -> None:
+        self._loop = loop
+        self.receiver = receiver
+        self._max_message = max_message
+        self._tap_for = tap_for
+        self._peers: dict[int, Peer] = {}
+        self._ends: dict[tuple[int, int], dict[str, socket.socket]] = {}
+
+    def peer(self, shard: int, incarnation: int) -> Peer | None:
+        """Return the peer seated as that incarnation."""
+        peer = self._peers.get(shard)
+        return peer if peer is not None and peer.incarnation == incarnation else None
+
+    def peers(self) -> list[Peer]:
+        """Return everybody seated."""
+        return list(self._peers.values())
+
+    def add(self, shard: int, incarnation: int) -> Peer:
+        """Seat an incarnation whose link comes later."""
+        peer = self._peers[shard] = Peer(self, shard, incarnation)
+        return peer
+
+    def seat(self, shard: int, incarnation: int, role: Literal["read", "write"], fd: int) -> None:
+        """Take one passed end; with both, the peer is connected."""
+        end = socket.socket(fileno=fd)
+        end.setblocking(False)
+        ends = self._ends.setdefault((shard, incarnation), {})
+        ends[role] = end
+        if len(ends) == 2:
+            del self._ends[shard, incarnation]
+            peer = self.peer(shard, incarnation) or self.add(shard, incarnation)
+            tap = None if self._tap_for is None else self._tap_for(shard)
+            peer.connect(
+                SocketLink(self._loop, ends["read"], ends["write"], peer, max_message=self._max_message, tap=tap)
+            )
+
+    def leave(self, shard: int, incarnation: int) -> Peer | None:
+        """That incarnation is dead: deliver what it had written, then close (SH-03, §21.6)."""
+        for end in self._ends.pop((shard, incarnation), {}).values():
+            end.close()
+        peer = self.peer(shard, incarnation)
+        if peer is None:
+            return None
+        if peer.link is not None:
+            peer.link.drain()
+            peer.link.close()
+        del self._peers[shard]
+        peer.release_senders()
+        for account in peer.accounts.values():
+            account.closed()
+        return peer
+
+    def flush(self) -> int:
+        """Write what is queued, as far as the sockets take it; returns the bytes left."""
+        return sum(peer.link.flush_now() for peer in self._peers.values() if peer.link is not None)
+
+    def close(self) -> None:
+        """Close every end: at the end of the worker, and in children that user code forks."""
+        for ends in self._ends.values():
+            for end in ends.values():
+                end.close()
+        self._ends.clear()
+        for peer in self._peers.values():
+            if peer.link is not None:
+                peer.link.close()
+        self._peers.clear()

@@ -1,0 +1,122 @@
+"""Where programs run: on one loop, on two shards in one loop, on two OS processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from typing import Protocol, cast
+
+from otpnode.config import NodeConfig
+from otpnode.process.hosting import LocalNode
+from tests.semantics.performing import SETTINGS, perform
+from tests.semantics.program import Program
+from tests.support import ROOT, drive, in_process
+
+TOPOLOGIES = ("one", "loop", "pipe")
+PIPE_LIMIT = 120.0
+
+
+class Topology(Protocol):
+    """A way to run a program."""
+
+    name: str
+
+    def run(self, program: Program) -> None:
+        """Run `program`; raises when it fails."""
+        ...
+
+
+def missing(name: str) -> str:
+    """Say why a topology cannot be had here; empty when it can."""
+    if name == "loop" and find_spec("otpnode.scheduler.loopback_node") is None:
+        return "no two shards on one loop yet: otpnode.scheduler.loopback_node is missing"
+    if name == "pipe" and find_spec("otpnode.scheduler.worker") is None:
+        return "no shards in OS processes yet: otpnode.scheduler.worker is missing"
+    return ""
+
+
+class OneLoop:
+    """One shard inside the test's own loop."""
+
+    name = "one"
+
+    def run(self, program: Program) -> None:
+        """Run `program` on a node of its own."""
+
+        async def main() -> None:
+            async with LocalNode(NodeConfig(**SETTINGS)) as node:  # type: ignore[arg-type]
+                await in_process(node.shard, perform, program.module, program.name)
+
+        drive(main)
+
+
+class Loopback:
+    """Two shards in one loop, joined by links in memory."""
+
+    name = "loop"
+
+    def run(self, program: Program) -> None:
+        """Run `program` on a node of its own."""
+        from otpnode.scheduler.loopback_node import LoopbackNode
+
+        async def main() -> None:
+            async with LoopbackNode(NodeConfig(**SETTINGS), shards=2) as node:  # type: ignore[arg-type]
+                await in_process(node.shard, perform, program.module, program.name)
+
+        drive(main)
+
+
+class PipeRuns:
+    """What the programs of each module have come to on real OS processes: one boot for a whole module."""
+
+    def __init__(self) -> None:
+        self._reports: dict[str, dict[str, str]] = {}
+
+    def report(self, program: Program) -> str:
+        """Return the failure of `program`, empty when there is none; runs its module when it has not run."""
+        reports = self._reports.get(program.module)
+        if reports is None:
+            reports = self._reports[program.module] = self._run(program.module)
+        return reports.get(program.name, reports[""])
+
+    def _run(self, module: str) -> dict[str, str]:
+        """Run all programs of `module` in a fresh interpreter; under ``''`` stands what became of the run itself."""
+        command = [sys.executable, "-m", "tests.semantics.pipe_main", module]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        try:
+            done = subprocess.run(
+                command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PIPE_LIMIT, check=False
+            )
+            out, err, how = done.stdout, done.stderr, f"exit code {done.returncode}"
+        except subprocess.TimeoutExpired as late:
+            out = (late.stdout or b"").decode() if isinstance(late.stdout, bytes) else (late.stdout or "")
+            err = (late.stderr or b"").decode() if isinstance(late.stderr, bytes) else (late.stderr or "")
+            how = f"still running after {PIPE_LIMIT:.0f} s"
+        reports = {"": f"the run did not get to it: {how}\n{err[-4000:]}"}
+        for line in out.splitlines():
+            if line.startswith("{"):
+                entry = cast("dict[str, str]", json.loads(line))
+                reports[entry["name"]] = entry["failure"]
+        return reports
+
+
+class Pipe:
+    """Two OS processes."""
+
+    name = "pipe"
+
+    def __init__(self, runs: PipeRuns) -> None:
+        self._runs = runs
+
+    def run(self, program: Program) -> None:
+        """Look up what came of `program`."""
+        failure = self._runs.report(program)
+        assert not failure, failure
+
+
+def make_topology(name: str, runs: PipeRuns) -> Topology:
+    """Make the topology called `name`."""
+    return {"one": OneLoop, "loop": Loopback}[name]() if name != "pipe" else Pipe(runs)
