@@ -42,7 +42,7 @@ log = logging.getLogger("wordcount")
 IN_FLIGHT = 2
 """Files a worker has at once: one to count, one waiting, so that it never runs dry."""
 
-SLICE_TOKENS = 10_000
+SLICE_TOKENS = 1_000
 """After so many tokens (some 20 ms) a worker gives way to the others on its shard, the coordinator above all."""
 
 

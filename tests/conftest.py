@@ -13,6 +13,13 @@ from tests.support import LOOPS, children, open_fds
 pytest.register_assert_rewrite("tests.semantics.programs")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def primed() -> None:
+    """Let each kind of loop open what it keeps for the whole OS process (libuv: the pipe of its signal lock)."""
+    for make in LOOPS.values():
+        make().close()
+
+
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
     """Fail a test that leaves a file descriptor or an OS process behind; `drive` looks after tasks."""

@@ -210,10 +210,12 @@ class Proc:
                 shard.running = None
                 CURRENT_TASKS.pop(loop, None)
                 self.ended(exc)
-                return
-            shard.running = None
-            CURRENT_TASKS.pop(loop, None)
-            self.waits_for(yielded)
+            else:
+                shard.running = None
+                CURRENT_TASKS.pop(loop, None)
+                self.waits_for(yielded)
+        # A send on this step has put its receiver on the queue as in a slice, which this is not.
+        shard.queue.ensure()
 
     def waits_for(self, yielded: object) -> None:
         """Arrange the next step from what the coroutine yielded, as ``asyncio.Task`` does."""

@@ -38,12 +38,14 @@ class Placement:
         board: Board,
         here: int,
         up: Callable[[], list[tuple[int, int]]],
+        own_queue: Callable[[], int],
         own_placed: Callable[[], int],
         policy: str,
     ) -> None:
         self._board = board
         self._here = here
         self._up = up
+        self._own_queue = own_queue
         self._own_placed = own_placed
         self._policy = policy
         self._last = here
@@ -83,7 +85,7 @@ class Placement:
     def _weight(self, shard: int, incarnation: int, now: int) -> tuple[int, int]:
         coming = self.on_their_way.get(shard, 0)
         if shard == self._here:
-            return coming, self._own_placed() + coming
+            return self._own_queue() + coming, self._own_placed() + coming
         area = self._board.seat(shard, incarnation)
         started = area.slice_started
         busy = 1 if started and now - started > LONG_SLICE_NS else 0

@@ -49,7 +49,12 @@ class World:
             self.shard, board, catch_up=port.catch_up, tell_corrupt=tell_corrupt, tap_for=tap_for
         )
         self.placement = Placement(
-            board, number, self.neighbours.shards_up, lambda: self.shard.placed_by_spread, config.placement
+            board,
+            number,
+            self.neighbours.shards_up,
+            lambda: len(self.shard.ready),
+            lambda: self.shard.placed_by_spread,
+            config.placement,
         )
         self.shard.names = self.names
         self.shard.router.outbound = self.neighbours

@@ -1,0 +1,321 @@
+"""What travels between a server and its clients, and the client's side of a call.
+
+The shapes are public, so that any process can be a server or a client::
+
+    ('$gen_call', (pid, ref), request, chain)   answered (ref, reply) to the alias ref
+    ('$gen_cast', request)
+    ('$system', (pid, ref), request)            answered (ref, ('ok', value) | ('error', reason))
+
+`chain` is the list of pids that wait already, the caller last: who finds the pid
+it wants to call in there would wait for itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextvars import ContextVar
+from math import isfinite, isnan
+from time import monotonic
+from typing import cast as typed
+
+from otpnode import process
+from otpnode.behaviours.control import Sender, Server
+from otpnode.behaviours.outside import inside
+from otpnode.errors import CallCycleError, CallExit, CallTimeoutError, ProcessNotFoundError
+from otpnode.pid import SYSTEM_SERIAL, Pid, address, is_pid
+from otpnode.reasons import NOPROC, SHUTDOWN, mend
+from otpnode.ref import Ref, is_ref
+
+CALL = "$gen_call"
+CAST = "$gen_cast"
+SYSTEM = "$system"
+INFO = "info"
+
+MAX_CHAIN = 64
+"""Longest chain a request carries; of a longer one the oldest pids are left out."""
+
+
+class Serving:
+    """The call that a callback serves: whom it is from, and who waits for it in turn."""
+
+    __slots__ = ("chain", "sender")
+
+    def __init__(self, sender: Sender, chain: Iterable[str]) -> None:
+        self.sender = sender
+        self.chain: tuple[str, ...] = tuple(chain)
+
+    def over(self) -> None:
+        """Nobody waits for this call any more, also where a child task still has it in its context."""
+        self.chain = ()
+
+
+SERVING: ContextVar[Serving | None] = ContextVar("otpnode_serving", default=None)
+"""The call being served, set around the callback, so that its child tasks see it too."""
+
+
+# -- telling messages apart ---------------------------------------------------
+
+
+def kind_of(message: object) -> str:
+    """Return `CALL`, `CAST`, `SYSTEM`, or `INFO` for everything else, malformed requests included."""
+    if type(message) is not tuple or not message or type(message[0]) is not str:
+        return INFO
+    tag, size = message[0], len(message)
+    if tag == CALL and size == 4 and _is_sender(message[1]) and type(message[3]) is list:
+        return CALL
+    if tag == CAST and size == 2:
+        return CAST
+    if tag == SYSTEM and size == 3 and _is_sender(message[1]):
+        return SYSTEM
+    return INFO
+
+
+def _is_sender(value: object) -> bool:
+    return type(value) is tuple and len(value) == 2 and type(value[0]) is str and type(value[1]) is str
+
+
+def exit_message(message: object) -> tuple[Pid, object] | None:
+    """Return ``(from, reason)`` of an ``('EXIT', from, reason)``, None for anything else."""
+    if type(message) is tuple and len(message) == 3 and type(message[0]) is str and message[0] == "EXIT":
+        return (message[1], message[2]) if type(message[1]) is str else None
+    return None
+
+
+def is_stop_order(message: object, parent: Pid | None) -> bool:
+    """Tell whether `message` is the EXIT of the parent, or the node's own order to stop."""
+    found = exit_message(message)
+    if found is None:
+        return False
+    sender, reason = found
+    if sender == parent:
+        return True
+    owner = address(sender)
+    return owner is not None and owner.serial == SYSTEM_SERIAL and type(reason) is str and reason == SHUTDOWN
+
+
+# -- asking -------------------------------------------------------------------
+
+
+async def call(server: Server, request: object, timeout: float | None = 5.0) -> object:
+    """Ask `server` and wait for its reply.
+
+    Args:
+        server: a pid or a registered name.
+        request: any object; sent as ``('$gen_call', (pid, ref), request, chain)``.
+        timeout: seconds for all of it, the wait for room in the server's mailbox
+            included; None for ever.
+
+    Returns:
+        The reply.
+
+    Raises:
+        CallExit: the server is dead or unknown (``'noproc'``), died without a reply (its
+            reason, even ``'normal'``), or its shard did (``'noconnection'``).
+        CallTimeoutError: no reply in time; the server goes on.
+        CallCycleError: the server is the caller, or waits for it already.
+        UnserializableError: the request cannot travel; nothing was sent.
+
+    Guarantees:
+        Takes nothing else out of the caller's mailbox and leaves nothing in it, also
+        when it times out or is cancelled (SEMANTICS GS-03 … GS-05). Works from any
+        number of child tasks at once (RC-10) and from outside a process (CT-05).
+    """
+    return await ask(server, CALL, request, timeout)
+
+
+async def cast(server: Server, request: object) -> None:
+    """Send ``('$gen_cast', request)``; waits only for room in the server's mailbox.
+
+    Guarantees:
+        No error when the server is dead or unknown; ordered before a later call of
+        the same client (SEMANTICS GS-07).
+    """
+    check_server(server)
+    try:
+        await process.send(server, (CAST, request))
+    except ProcessNotFoundError:
+        return
+
+
+def reply(sender: Sender, value: object) -> None:
+    """Answer a call, from any process, by ``(ref, value)`` to the alias of the caller.
+
+    Guarantees:
+        Never waits. A second reply, or one to a caller that is gone, is dropped
+        (SEMANTICS GS-05, GS-06).
+    """
+    process.send_nowait(sender[1], (sender[1], value))
+    serving = SERVING.get()
+    if serving is not None and serving.sender == sender:
+        serving.over()
+
+
+async def multi_call(
+    servers: Iterable[Server], request: object, timeout: float | None = 5.0
+) -> tuple[dict[Server, object], dict[Server, object]]:
+    """Ask many servers at once.
+
+    Returns:
+        ``(replies, failed)``: server → reply, and server → the reason of its `CallExit`.
+
+    Raises:
+        UnserializableError: the request cannot travel.
+    """
+    wanted = list(dict.fromkeys(servers))
+    seconds = check_timeout(timeout)
+    if process.self() is None:
+        return await inside(_multi_call, wanted, request, seconds)
+    return await _multi_call(wanted, request, seconds)
+
+
+async def _multi_call(
+    servers: list[Server], request: object, timeout: float | None
+) -> tuple[dict[Server, object], dict[Server, object]]:
+    replies: dict[Server, object] = {}
+    failed: dict[Server, object] = {}
+
+    async def one(server: Server) -> None:
+        try:
+            replies[server] = await _ask(server, CALL, request, timeout)
+        except CallExit as error:
+            failed[server] = error.reason
+
+    tasks = [asyncio.create_task(one(server)) for server in servers]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+    return replies, failed
+
+
+async def abcast(servers: Iterable[Server], request: object) -> None:
+    """`cast` to each of `servers`."""
+    for server in servers:
+        await cast(server, request)
+
+
+async def ask(server: Server, tag: str, request: object, timeout: float | None) -> object:
+    """Make a request of either kind, `CALL` or `SYSTEM`, and return the reply; raises as `call`."""
+    seconds = check_timeout(timeout)
+    if process.self() is None:
+        return await inside(_ask, server, tag, request, seconds)
+    return await _ask(server, tag, request, seconds)
+
+
+async def _ask(server: Server, tag: str, request: object, timeout: float | None) -> object:
+    answer = await exchange(server, tag, request, timeout)
+    if len(answer) == 2:
+        return answer[1]
+    raise_exit(answer[4], (server, request))
+
+
+async def exchange(server: Server, tag: str, request: object, timeout: float | None) -> tuple[object, ...]:
+    """Send a request from inside a process and return what comes for it.
+
+    Returns:
+        ``(ref, reply)``, or ``('DOWN', ref, 'process', pid, reason)``.
+
+    Raises:
+        CallExit: as `call`, except that a death after the request was sent is returned.
+    """
+    call = (server, request)
+    target = _target(server, call)
+    me = typed(Pid, process.self())
+    chain = _chain_to(target, me, call)
+    ref = await process.monitor(target, alias="reply_demonitor")
+    sender = (me, ref)
+    try:
+        left = await _deliver(target, (CALL, sender, request, chain) if tag == CALL else (tag, sender, request), timeout)
+        answer = await process.receive(left, ref=ref)
+    except ProcessNotFoundError:
+        reason = await _last_word(ref)
+        await _forget(ref)
+        raise CallExit(reason, call) from None
+    except TimeoutError as error:
+        await _forget(ref)
+        raise CallTimeoutError(call, _no_room(error)) from None
+    except BaseException:
+        await _forget(ref)
+        raise
+    return typed("tuple[object, ...]", answer)
+
+
+async def _deliver(target: Pid, message: object, timeout: float | None) -> float | None:
+    """Send, waiting for room if need be; returns the seconds that are left."""
+    if process.send_nowait(target, message):
+        return timeout
+    began = monotonic()
+    try:
+        async with asyncio.timeout(timeout):
+            await process.send(target, message)
+    except TimeoutError:
+        raise TimeoutError("its mailbox stayed full") from None
+    return None if timeout is None else max(0.0, timeout - (monotonic() - began))
+
+
+def _no_room(error: TimeoutError) -> str:
+    return "its mailbox stayed full" if "stayed full" in str(error) else ""
+
+
+async def _last_word(ref: Ref) -> object:
+    """Return why a target that took no message is dead: what its monitor says, else ``'noproc'``."""
+    try:
+        down = await process.receive(0, ref=ref)
+    except TimeoutError:
+        return NOPROC
+    return typed("tuple[object, ...]", down)[-1]
+
+
+async def _forget(ref: Ref) -> None:
+    """End the monitor and alias of a call, and take what has come for it out of the mailbox."""
+    await process.demonitor(ref, flush=True)
+    try:
+        await process.receive(0, ref=ref)
+    except TimeoutError:
+        return
+
+
+def _target(server: Server, call: object) -> Pid:
+    check_server(server)
+    if is_pid(server):
+        return Pid(server)
+    pid = process.whereis(server)
+    if pid is None:
+        raise CallExit(NOPROC, call)
+    return pid
+
+
+def _chain_to(target: Pid, me: Pid, call: object) -> list[str]:
+    if target == me:
+        raise CallCycleError("calling_self", call)
+    serving = SERVING.get()
+    chain = [me] if serving is None else [*serving.chain, me]
+    if target in chain:
+        raise CallCycleError(("cycle", chain[chain.index(target) :]), call)
+    return typed("list[str]", chain[-MAX_CHAIN:])
+
+
+def raise_exit(reason: object, call: object) -> None:
+    """Raise the `CallExit` for a server that ended with `reason`."""
+    if isinstance(reason, BaseException):
+        raise CallExit(reason, call) from mend(reason)
+    raise CallExit(reason, call)
+
+
+def check_server(server: object) -> None:
+    """Raise TypeError unless `server` is a pid or a name."""
+    if not isinstance(server, str) or is_ref(server):
+        raise TypeError(f"a server is a pid or a registered name, not {server!r}")
+
+
+def check_timeout(timeout: float | None) -> float | None:
+    """Return a valid timeout, None for 'for ever'; raises before anything is sent."""
+    if timeout is None:
+        return None
+    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)):
+        raise TypeError(f"a timeout is a number of seconds or None, not {timeout!r}")
+    if isnan(timeout) or timeout < 0:
+        raise ValueError(f"a timeout is at least 0 seconds, not {timeout!r}")
+    return float(timeout) if isfinite(timeout) else None
