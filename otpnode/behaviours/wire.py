@@ -227,7 +227,9 @@ async def exchange(server: Server, tag: str, request: object, timeout: float | N
     ref = await process.monitor(target, alias="reply_demonitor")
     sender = (me, ref)
     try:
-        left = await _deliver(target, (CALL, sender, request, chain) if tag == CALL else (tag, sender, request), timeout)
+        left = await _deliver(
+            target, (CALL, sender, request, chain) if tag == CALL else (tag, sender, request), timeout
+        )
         answer = await process.receive(left, ref=ref)
     except ProcessNotFoundError:
         reason = await _last_word(ref)

@@ -232,7 +232,7 @@ class Mailbox:
         while self.blocked:
             waiting = self.blocked.popleft()
             if not waiting.admitted.done():
-                self.queue.append(waiting.message)
+                self.put(waiting.message)
                 waiting.admitted.set_result(None)
                 return True
         return False

@@ -22,7 +22,7 @@ from otpnode.pid import PID_PREFIX
 from otpnode.process import waiting
 from otpnode.process.current import CURRENT, here
 from otpnode.process.entry import entered, entered_process, spent
-from otpnode.process.mailbox import IDLE, PARKED, WOKEN, BlockedSend, Exempt, Mailbox
+from otpnode.process.mailbox import IDLE, PARKED, SPECIAL, WOKEN, BlockedSend, Exempt, Mailbox
 from otpnode.ref import REF_PREFIX
 from otpnode.signals import AliasMessage, Message
 
@@ -304,6 +304,7 @@ def _scan(box: Mailbox, match: Match | None, ref: str | None) -> int:
     if match is None:
         return 0 if queue else -1
     box.matching = True
+    box.gate = SPECIAL  # A receive within match must not find the fast path open (RC-07).
     try:
         while box.scanned < len(queue):
             entry = queue[box.scanned]
@@ -316,6 +317,7 @@ def _scan(box: Mailbox, match: Match | None, ref: str | None) -> int:
             box.scanned += 1
     finally:
         box.matching = False
+        box.set_state(IDLE)
     return -1
 
 

@@ -224,7 +224,7 @@ class Proc:
                 self.mailbox.set_state(WOKEN)
                 self.shard.queue.put(self)
         elif yielded is None:
-            self.shard.queue.put(self)
+            self.shard.queue.yielded(self)
         elif getattr(yielded, "_asyncio_future_blocking", None) is True:
             future = cast("asyncio.Future[object]", yielded)
             if future.get_loop() is not self.shard.loop:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -29,11 +30,14 @@ SLICE_SECONDS = 0.002
 class RunQueue:
     """The processes of one shard that can run."""
 
-    __slots__ = ("_drain", "_shard", "pulse", "ready", "scheduled")
+    __slots__ = ("_context", "_drain", "_resume", "_shard", "pulse", "ready", "scheduled")
 
     def __init__(self, shard: Shard) -> None:
         self._shard = shard
         self._drain = self.drain
+        self._resume = self.resume
+        self._context = Context()
+        """Slices belong to nobody: a callback would otherwise carry the context of whoever was first put here."""
         self.ready: deque[Proc] = deque()
         self.scheduled = False
         self.pulse: Callable[[int], None] | None = None
@@ -44,13 +48,24 @@ class RunQueue:
         self.ready.append(proc)
         if not self.scheduled:
             self.scheduled = True
-            self._shard.loop.call_soon(self._drain)
+            self._shard.loop.call_soon(self._drain, context=self._context)
 
     def ensure(self) -> None:
         """Have a slice to come if anybody can run: after a step that was not part of one."""
         if self.ready and not self.scheduled:
             self.scheduled = True
-            self._shard.loop.call_soon(self._drain)
+            self._shard.loop.call_soon(self._drain, context=self._context)
+
+    def yielded(self, proc: Proc) -> None:
+        """Make `proc` run again once the loop has done what it has been given by now, as after ``asyncio.sleep(0)``."""
+        self._shard.loop.call_soon(self._resume, proc, context=self._context)
+
+    def resume(self, proc: Proc) -> None:
+        """The turn that `proc` has given up is over."""
+        self.ready.append(proc)
+        if not self.scheduled:
+            self.scheduled = True
+            self.drain()
 
     def drain(self) -> None:
         """Run one slice."""
@@ -86,7 +101,7 @@ class RunQueue:
                             shard.running = None
                             proc.waits_for(yielded)
                     elif yielded is None:
-                        ready.append(proc)
+                        self.yielded(proc)
                         break
                     else:
                         shard.running = None
@@ -103,6 +118,6 @@ class RunQueue:
         if self.pulse is not None:
             self.pulse(-len(self.ready))
         if self.ready:
-            self._shard.loop.call_soon(self._drain)
+            self._shard.loop.call_soon(self._drain, context=self._context)
         else:
             self.scheduled = False

@@ -11,6 +11,7 @@ import asyncio
 import heapq
 import itertools
 from collections.abc import Callable
+from contextvars import Context
 from typing import TYPE_CHECKING, NamedTuple
 
 from otpnode.clock import Clock, MonotonicClock
@@ -63,6 +64,8 @@ class Deadlines:
         self._handle: asyncio.TimerHandle | None = None
         self._armed_for = float("inf")
         self._cancelled = 0
+        self._context = Context()
+        """Deadlines fire for nobody in particular, not in the context of whoever armed the handle."""
         clock.on_advance(self.fire)
 
     def __len__(self) -> int:
@@ -84,7 +87,7 @@ class Deadlines:
         if self._handle is not None:
             self._handle.cancel()
         self._armed_for = when
-        self._handle = self._loop.call_later(max(0.0, when - self._clock.now()), self.fire)
+        self._handle = self._loop.call_later(max(0.0, when - self._clock.now()), self.fire, context=self._context)
 
     def cancelled(self) -> None:
         """Count a cancelled entry, and sweep when they are most of the heap."""

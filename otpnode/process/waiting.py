@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from otpnode.process.mailbox import WOKEN, Exempt, Mailbox
+from otpnode.process.mailbox import WOKEN, Mailbox
 
 if TYPE_CHECKING:
     from otpnode.process.proc import Proc
@@ -68,9 +68,7 @@ async def receive_ref_in_child(
             left = None if end is None else max(0.0, end - me.shard.deadlines.now())
             message = await _handed_over(me, left, ref)
             if match is not None and not match(message):
-                box.queue.append(Exempt(message))
-                box.exempt += 1
-                box.care = True
+                box.put_exempt(message)
                 continue
         drop_idle_claim(me, ref)
         return message
@@ -96,13 +94,11 @@ async def _handed_over(me: Proc, seconds: float | None, ref: str) -> object:
     deadline = None
     if seconds is not None:
         deadline = me.shard.deadlines.after(seconds, lambda: _expire(waiter, ref))
+    cancelled = False
     try:
         return await waiter
     except asyncio.CancelledError:
-        if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-            box.queue.appendleft(Exempt(waiter.result()))
-            box.exempt += 1
-            box.care = True
+        cancelled = True
         raise
     finally:
         if deadline is not None:
@@ -112,6 +108,9 @@ async def _handed_over(me: Proc, seconds: float | None, ref: str) -> object:
             box.waits = box.waits or None
         if not me.deaf:
             box.regate()
+            if cancelled and waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                # Handed over already: it goes back as if it came now, which also wakes the owner (RC-09).
+                box.put_exempt(waiter.result())
 
 
 def _expire(waiter: asyncio.Future[object], ref: str) -> None:

@@ -9,11 +9,10 @@ share one published batch: the workers wake once for it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from otpnode.pid import address
 from otpnode.scheduler.board import Board
-from otpnode.scheduler.channel import ControlChannel
 from otpnode.scheduler.control import (
     MAX_RECORD,
     NameCommit,
@@ -34,8 +33,21 @@ _ROOM: Final = MAX_RECORD // 2
 _OVERHEAD: Final = 16
 
 
+class Listener(Protocol):
+    """Where one worker hears of names: its control channel."""
+
+    def send(self, record: NameReply) -> None:
+        """Queue an answer."""
+
+    def publish(self, names: bytes, table: Callable[[], list[bytes]]) -> None:
+        """Queue encoded changes, or, for a worker that lags, the whole table later."""
+
+    def send_table(self, table: Callable[[], list[bytes]]) -> None:
+        """Queue the whole table."""
+
+
 class _Answer(NamedTuple):
-    channel: ControlChannel
+    channel: Listener
     request: NameRegister | NameUnregister | NameReserve | NameCommit | NamesGone
     verdict: Verdict
 
@@ -48,7 +60,7 @@ class NameService:
         channels: tells the channels of all workers.
     """
 
-    def __init__(self, board: Board, node: str, channels: Callable[[], list[ControlChannel]]) -> None:
+    def __init__(self, board: Board, node: str, channels: Callable[[], Sequence[Listener]]) -> None:
         self._board = board
         self._node = node
         self._channels = channels
@@ -56,7 +68,7 @@ class NameService:
         self._changes: list[Change] = []
         self._answers: list[_Answer] = []
 
-    def request(self, owner: Owner, channel: ControlChannel, record: NameRequest) -> None:
+    def request(self, owner: Owner, channel: Listener, record: NameRequest) -> None:
         """Decide one request; `flush` publishes and answers."""
         directory = self._directory
         match record:
@@ -97,7 +109,7 @@ class NameService:
         for channel, request, verdict in answers:
             channel.send(NameReply(request.req, verdict.error))
 
-    def welcome(self, channel: ControlChannel) -> None:
+    def welcome(self, channel: Listener) -> None:
         """Begin the channel of a new worker with the names there are."""
         channel.send_table(self._encoded_table)
 

@@ -312,5 +312,6 @@ async def rc10_an_answer_put_back_wakes_the_own_receive() -> None:
         child.cancel()
 
     asyncio.get_running_loop().call_soon(answer_and_cancel)
-    assert await process.receive(SOON) == (ref, "answer")
+    async with asyncio.timeout(SOON):
+        assert await process.receive() == (ref, "answer")
     assert child.cancelled()
