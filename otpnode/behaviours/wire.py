@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from math import isfinite, isnan
 from time import monotonic
+from typing import NoReturn
 from typing import cast as typed
 
 from otpnode import process
@@ -34,6 +35,10 @@ INFO = "info"
 
 MAX_CHAIN = 64
 """Longest chain a request carries; of a longer one the oldest pids are left out."""
+
+
+class NoRoom(TimeoutError):
+    """The time was over before the server's mailbox had room."""
 
 
 class Serving:
@@ -78,7 +83,7 @@ def _is_sender(value: object) -> bool:
 def exit_message(message: object) -> tuple[Pid, object] | None:
     """Return ``(from, reason)`` of an ``('EXIT', from, reason)``, None for anything else."""
     if type(message) is tuple and len(message) == 3 and type(message[0]) is str and message[0] == "EXIT":
-        return (message[1], message[2]) if type(message[1]) is str else None
+        return (Pid(message[1]), message[2]) if type(message[1]) is str else None
     return None
 
 
@@ -237,7 +242,8 @@ async def exchange(server: Server, tag: str, request: object, timeout: float | N
         raise CallExit(reason, call) from None
     except TimeoutError as error:
         await _forget(ref)
-        raise CallTimeoutError(call, _no_room(error)) from None
+        detail = "its mailbox stayed full" if isinstance(error, NoRoom) else ""
+        raise CallTimeoutError(call, detail) from None
     except BaseException:
         await _forget(ref)
         raise
@@ -253,12 +259,8 @@ async def _deliver(target: Pid, message: object, timeout: float | None) -> float
         async with asyncio.timeout(timeout):
             await process.send(target, message)
     except TimeoutError:
-        raise TimeoutError("its mailbox stayed full") from None
+        raise NoRoom from None
     return None if timeout is None else max(0.0, timeout - (monotonic() - began))
-
-
-def _no_room(error: TimeoutError) -> str:
-    return "its mailbox stayed full" if "stayed full" in str(error) else ""
 
 
 async def _last_word(ref: Ref) -> object:
@@ -299,7 +301,7 @@ def _chain_to(target: Pid, me: Pid, call: object) -> list[str]:
     return typed("list[str]", chain[-MAX_CHAIN:])
 
 
-def raise_exit(reason: object, call: object) -> None:
+def raise_exit(reason: object, call: object) -> NoReturn:
     """Raise the `CallExit` for a server that ended with `reason`."""
     if isinstance(reason, BaseException):
         raise CallExit(reason, call) from mend(reason)

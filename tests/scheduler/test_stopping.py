@@ -26,8 +26,8 @@ def test_a_signal_stops_in_order(tmp_path: Path, signum: int, code: int) -> None
 def test_all_drain_before_any_leaves(tmp_path: Path) -> None:
     with running(tmp_path, config=TWO, no_drain=[1]) as node:
         node.signal(signal.SIGTERM)
-        node.worker(0).waits_for("Stop", 5.0)
-        node.worker(1).waits_for("Stop", 5.0)
+        node.worker(0).waits_for("Stop", 3.0, False)
+        node.worker(1).waits_for("Stop", 3.0, False)
         assert node.worker(0).events("Leave") == []
         node.worker(1).kill()
         # The dead owe no answer: now everybody left is drained. A death in a stop is no crash and is not replaced.
@@ -39,7 +39,7 @@ def test_all_drain_before_any_leaves(tmp_path: Path) -> None:
 def test_a_second_signal_is_now(tmp_path: Path, signum: int, code: int) -> None:
     with running(tmp_path, config=TWO, no_drain=[0, 1]) as node:
         node.signal(signum)
-        node.worker(0).waits_for("Stop", 5.0)
+        node.worker(0).waits_for("Stop", 3.0, False)
         started = time.monotonic()
         node.signal(signum)
         assert node.wait() == code
@@ -49,7 +49,7 @@ def test_a_second_signal_is_now(tmp_path: Path, signum: int, code: int) -> None:
 def test_another_kind_of_signal_is_not_a_second(tmp_path: Path) -> None:
     with running(tmp_path, config=TWO, no_drain=[0, 1]) as node:
         node.signal(signal.SIGTERM)
-        node.worker(0).waits_for("Stop", 5.0)
+        node.worker(0).waits_for("Stop", 3.0, False)
         node.signal(signal.SIGINT)
         # An answer shows that the supervisor is still there, and has taken the first INT: two at once would be one.
         assert node.worker(0).ask("unregister", "nobody") == "unknown_name"
@@ -74,7 +74,7 @@ def test_stop_from_any_shard_gives_its_code(tmp_path: Path) -> None:
 def test_the_first_cause_decides(tmp_path: Path) -> None:
     with running(tmp_path, config=TWO, no_drain=[1]) as node:
         node.worker(0).post("stop_node", 6)
-        node.worker(1).waits_for("Stop", 5.0)
+        node.worker(1).waits_for("Stop", 3.0, False)
         node.worker(0).post("main_ended", 9, 3)
         node.signal(signal.SIGTERM)
         node.worker(1).kill()

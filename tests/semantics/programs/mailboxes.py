@@ -206,25 +206,29 @@ async def mb07_a_sender_blocked_before_the_wait_is_let_in() -> None:
     await blocked
 
 
+async def exchange(to: Pid, count: int, coming: int) -> int:
+    """Send first, then take what is queued and what the other side sends."""
+    await send_many(to, count)
+    return len(await drain(coming))
+
+
 @semantic("MB-08")
 async def mb08_two_full_mailboxes_do_not_deadlock() -> None:
     one, other = await peer(here=True), await peer()
-    fill(one.pid)
-    fill(other.pid)
-    there = await begin(one, send_many, other.pid, 115)
-    back = await begin(other, send_many, one.pid, 115)
-    await outcome(there)
-    await outcome(back)
+    rooms = fill(one.pid), fill(other.pid)
+    there = await begin(one, exchange, other.pid, 115, 115 + rooms[0])
+    back = await begin(other, exchange, one.pid, 115, 115 + rooms[1])
+    assert await outcome(there) == 115 + rooms[0]
+    assert await outcome(back) == 115 + rooms[1]
 
 
 @semantic("MB-08")
 async def mb08_a_ring_of_full_mailboxes_does_not_deadlock() -> None:
     ring = [await peer(here=True), await peer(), await peer(here=True), await peer()]
-    for member in ring:
-        fill(member.pid)
-    answers = [await begin(ring[k], send_many, ring[(k + 1) % 4].pid, 110) for k in range(4)]
-    for answer in answers:
-        await outcome(answer)
+    rooms = [fill(member.pid) for member in ring]
+    answers = [await begin(ring[k], exchange, ring[(k + 1) % 4].pid, 110, 110 + rooms[k]) for k in range(4)]
+    for room, answer in zip(rooms, answers, strict=True):
+        assert await outcome(answer) == 110 + room
 
 
 @semantic("MB-09")

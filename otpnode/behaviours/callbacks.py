@@ -1,0 +1,58 @@
+"""Running one callback, plain or async, and what its failure means."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from msgspec import UNSET, Struct
+
+from otpnode import process
+from otpnode.behaviours.control import Sender
+from otpnode.errors import ProcessExit
+from otpnode.pid import Pid
+from otpnode.reasons import CANCELLED
+
+
+class Ending(Struct, frozen=True):
+    """A behaviour shall end.
+
+    Attributes:
+        reason: what it ends with.
+        error: the exception behind the reason, for its traceback.
+        sender: who gets `reply` after `terminate` (GS-08).
+        reply: the reply; UNSET for none.
+    """
+
+    reason: object
+    error: BaseException | None = None
+    sender: Sender | None = None
+    reply: object = UNSET
+
+
+async def run_callback(callback: Callable[..., object], *args: object, **kwargs: object) -> object:
+    """Call ``callback(*args, **kwargs)``, awaiting what it returns if that can be awaited.
+
+    Returns:
+        The result; an `Ending` when the callback raised, whatever it raised.
+
+    Raises:
+        asyncio.CancelledError: the process was ended by an exit signal. A cancellation
+            that is none, raised in the callback, is an `Ending` with ``'cancelled'`` (AC-06).
+    """
+    try:
+        value = callback(*args, **kwargs)
+        if hasattr(type(value), "__await__"):
+            value = await value  # type: ignore[misc]
+        return value
+    except GeneratorExit:
+        raise
+    except asyncio.CancelledError as error:
+        if not process.is_alive(cast(Pid, process.self())):
+            raise
+        return Ending(CANCELLED, error)
+    except ProcessExit as error:
+        return Ending(error.reason, error)
+    except BaseException as error:
+        return Ending(error, error)
