@@ -25,7 +25,7 @@ from otpnode.errors import NodeDownError
 from otpnode.scheduler.caller import DOWN, OUTCOME, read_answer, write_request
 from otpnode.scheduler.child import to_stderr
 from otpnode.scheduler.outcome import decode_outcome
-from otpnode.scheduler.program import Loading, Program, of_script
+from otpnode.scheduler.program import Loading, Program, UnguardedRunError, of_script
 from otpnode.scheduler.supervisor import Supervisor
 from otpnode.scheduler.worker import WorkerEntry
 from otpnode.target import split_target
@@ -62,7 +62,7 @@ def run_sharded(config: NodeConfig, main: Callable[..., object], args: tuple[obj
     """Run a script's main on ``config.schedulers`` workers and return what it returned.
 
     Raises:
-        RuntimeError: called while a worker loads the script, that is without the guard.
+        UnguardedRunError: called while a worker loads the script, that is without the guard.
         UnserializableError: main or an argument cannot travel.
         NodeDownError: the node ended without a result.
     """
@@ -96,7 +96,7 @@ def run_sharded(config: NodeConfig, main: Callable[..., object], args: tuple[obj
 def check_unguarded() -> None:
     """Refuse a `run` at the top level of a script that a worker is loading."""
     if Loading.script is not None:
-        raise RuntimeError(
+        raise UnguardedRunError(
             f"otpnode.run was called while a worker loads {Loading.script}; "
             'put the call under `if __name__ == "__main__":`'
         )

@@ -48,7 +48,10 @@ def node(**settings: Unpack[Settings]) -> LocalNode:
 
 
 def _local_node(config: NodeConfig) -> LocalNode:
-    return LocalNode(config)
+    if not config.copy_messages:
+        return LocalNode(config)
+    strict = import_module("otpnode.transport.strict")
+    return LocalNode(config, copier=strict.copy_message, call_copier=strict.copy_call)
 
 
 def stop(code: int = 0) -> None:

@@ -51,9 +51,9 @@ def load_target(target: str) -> Callable[..., object]:
             raise TargetError(
                 USAGE, f"otpnode: there is no module {name!r}; look at the spelling, or give its folder by --app-dir"
             ) from None
-        raise _import_failed(name, error) from None
+        raise import_failed(name, error) from None
     except BaseException as error:
-        raise _import_failed(name, error) from None
+        raise import_failed(name, error) from None
     for part in attribute.split("."):
         try:
             found = getattr(found, part)
@@ -74,7 +74,8 @@ def check_main(main: object, target: str) -> Callable[..., object]:
     return main
 
 
-def _import_failed(name: str, error: BaseException) -> TargetError:
+def import_failed(name: str, error: BaseException) -> TargetError:
+    """Make the error of a program whose import raised: its traceback, without our own frames."""
     # The frames of otpnode and of the import machinery tell the user nothing about the program.
     trace = error.__traceback__
     while trace is not None and (

@@ -30,6 +30,11 @@ class Child:
         self.unplaced = 0
         """How many starts in a row a lost shard has undone."""
 
+    @property
+    def idle(self) -> bool:
+        """Whether it neither runs nor is about to."""
+        return self.pid is None and not self.restarting
+
     def info(self) -> ChildInfo:
         """Return what `which_children` shows."""
         shown: Pid | Literal["restarting"] | None = "restarting" if self.restarting else self.pid
@@ -76,8 +81,11 @@ async def start_process(spec: ChildSpec) -> Pid:
         StartError: it did not start.
     """
     lost: ShardDownError | None = None
+    wish = spec.on
+    if isinstance(wish, str) and is_pid(wish) and not process.is_alive(wish):
+        wish = "spread"
     # The supervisor's own shard is alive for certain: the last resort.
-    for on in dict.fromkeys((spec.on, "spread", "local")):
+    for on in dict.fromkeys((wish, "spread", "local")):
         try:
             return await _start_at(spec, on)
         except ShardDownError as error:

@@ -57,6 +57,7 @@ class ChildSpec(Struct, frozen=True):
 
     def __post_init__(self) -> None:
         check_start(self.start)
+        hash(self.id)
         one_of("restart", self.restart, RESTARTS)
         one_of("type", self.type, TYPES)
         if self.shutdown is not None and self.shutdown != "brutal_kill" and not _is_seconds(self.shutdown):
@@ -151,13 +152,13 @@ def child(
         TypeError: `start` is neither of the two.
     """
     check_start(start)
-    kind: ChildType = type or getattr(start, "child_type", "worker")
+    kind: ChildType = getattr(start, "child_type", "worker") if type is None else type
     if shutdown is UNSET:
         shutdown = None if kind == "supervisor" else 5.0
     return ChildSpec(
         id=id if id is not None else name or getattr(start, "__name__", None) or repr(start),
         start=start,
-        args=list(args or ()) if isinstance(args, (list, tuple, NoneType)) else args,
+        args=list(args or ()) if args is None or isinstance(args, (list, tuple)) else args,
         kwargs=dict(kwargs or {}),
         restart=restart,
         shutdown=shutdown,
@@ -166,9 +167,6 @@ def child(
         name=name,
         on=getattr(start, "on", "spread") if on is None else on,
     )
-
-
-NoneType = type(None)
 
 
 def check_start(start: object) -> None:

@@ -12,7 +12,7 @@ from otpnode import process
 from otpnode.behaviours.callbacks import Ending, run_callback
 from otpnode.behaviours.children import Child
 from otpnode.behaviours.control import Ignore, Sender, Status, Stop
-from otpnode.behaviours.crash import emit, shown
+from otpnode.behaviours.crash import emit, report_crash, shown
 from otpnode.behaviours.intensity import Intensity
 from otpnode.behaviours.specs import ChildInfo, ChildSpec, SupervisorSpec
 from otpnode.behaviours.starting import Birthplace, Cradle
@@ -46,20 +46,31 @@ async def supervise(place: Birthplace, cls: type[Plan], args: list[object], kwar
     cradle = Cradle(place)
     await cradle.wait()
     spec = await run_callback(cls().init, *args, **kwargs)
+    behaviour = f"{cls.__module__}.{cls.__qualname__}"
     match spec:
         case SupervisorSpec():
-            tree = Tree(spec, place.parent, f"{cls.__module__}.{cls.__qualname__}")
+            tree = Tree(spec, place.parent, behaviour)
         case Ignore():
             await cradle.ignored()
-        case Ending(reason=reason) | Stop(reason=reason):
-            await cradle.failed(reason)
+        case Ending() | Stop():
+            await report_end(behaviour, place.parent, spec.reason, spec.error if isinstance(spec, Ending) else None)
+            await cradle.failed(spec.reason)
         case _:
-            await cradle.failed(("bad_return_value", spec))
+            reason = ("bad_return_value", spec)
+            await report_end(behaviour, place.parent, reason)
+            await cradle.failed(reason)
     refusal = await tree.start_all()
     if refusal is not None:
         await cradle.failed((SHUTDOWN, refusal))
     cradle.started()
     await tree.run()
+
+
+async def report_end(behaviour: str, parent: Pid | None, reason: object, error: BaseException | None = None) -> None:
+    """Log the end of this supervisor, unless it is an orderly one."""
+    if not is_quiet(reason):
+        me = cast(Pid, process.self())
+        await report_crash(Status(me, behaviour, None, "terminating", reason), error, parent)
 
 
 class Tree:
@@ -147,6 +158,7 @@ class Tree:
                 await self._turn()
         except Over as over:
             await self.stop_all()
+            await report_end(self._behaviour, self._parent, over.reason)
             raise ProcessExit(over.reason) from None
 
     async def _turn(self) -> None:
@@ -196,7 +208,7 @@ class Tree:
 
     def _is_time_to_go(self) -> bool:
         if self._auto_shutdown == "all_significant":
-            return not any(child.spec.significant and child.pid is not None for child in self.children.values())
+            return all(child.idle for child in self.children.values() if child.spec.significant)
         return self._auto_shutdown == "any_significant"
 
     # -- restarting -----------------------------------------------------------
@@ -276,7 +288,7 @@ class Request(Struct, frozen=True):
 
 
 async def serve_request(tree: Tree, sender: Sender, request: object) -> None:
-    """Do what a request asks for and answer ``('ok', value)``, ``('refused', reason, pid)`` or ``('failed', reason)``."""
+    """Do what a request asks for; answers ``('ok', value)``, ``('refused', reason, pid)`` or ``('failed', reason)``."""
     answer: tuple[object, ...]
     try:
         answer = ("ok", await _served(tree, request))
@@ -320,14 +332,14 @@ def _counted(tree: Tree) -> dict[str, int]:
 
 
 def _found(tree: Tree, id: object) -> Child:
-    child = tree.children.get(cast(Hashable, id))
-    if child is None:
-        raise ChildError("not_found")
-    return child
+    for child in tree.children.values():
+        if child.spec.id == id:
+            return child
+    raise ChildError("not_found")
 
 
 def _idle(child: Child) -> Child:
-    if child.pid is not None or child.restarting:
+    if not child.idle:
         raise ChildError("running", child.pid)
     return child
 
@@ -335,8 +347,7 @@ def _idle(child: Child) -> Child:
 async def _start_child(tree: Tree, spec: ChildSpec) -> Pid | None:
     present = tree.children.get(spec.id)
     if present is not None:
-        running = present.pid is not None or present.restarting
-        raise ChildError("already_started" if running else "already_present", present.pid)
+        raise ChildError("already_present" if present.idle else "already_started", present.pid)
     child = tree.children[spec.id] = Child(spec)
     try:
         await tree.start(child)

@@ -54,7 +54,8 @@ def here() -> Shard:
 def foreign_thread() -> RuntimeError:
     """Make the error of a call from a thread that is not the loop's (CT-04)."""
     return RuntimeError(
-        "otpnode was called from a thread other than its loop's; use process.call_threadsafe(verb, *args)"
+        "otpnode was called from a thread other than its loop's (use process.call_threadsafe(verb, *args)), "
+        "or in an OS process forked from a shard, which is no part of the node"
     )
 
 

@@ -18,8 +18,8 @@ class Serials(Protocol):
         """The process with this serial is dead (EX-10, step 1)."""
         ...
 
-    def set_window(self, serial: int, limit: int) -> None:
-        """Tell other shards a mailbox limit that is not the node's default."""
+    def set_window(self, serial: int, limit: int | None) -> None:
+        """Tell other shards a mailbox limit that is not the node's default; None for no limit."""
         ...
 
 
@@ -47,5 +47,5 @@ class LocalSerials:
         """Count one process less."""
         self._live -= 1
 
-    def set_window(self, serial: int, limit: int) -> None:
+    def set_window(self, serial: int, limit: int | None) -> None:
         """Nobody else to tell."""

@@ -111,7 +111,7 @@ def make(shard: Shard, birth: Birth) -> Proc:
     limit = UNBOUNDED if birth.mailbox_limit is None else birth.mailbox_limit
     proc = Proc(shard, pid, serial, limit, deaf=not birth.mailbox)
     if birth.mailbox_limit != shard.default_limit:
-        shard.serials.set_window(serial, limit)
+        shard.serials.set_window(serial, birth.mailbox_limit)
     proc.body = (birth.func, birth.args, birth.kwargs)
     proc.trap_exits = birth.trap_exits
     proc.label = birth.label

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
-from otpnode.target import BOOT_FAILURE, TargetError, _import_failed, load_target
+from otpnode.target import BOOT_FAILURE, TargetError, import_failed, load_target
 from otpnode.transport.payload import PayloadError, dumps_call, loads_call
 
 Main = tuple[Callable[..., object], tuple[object, ...]]
@@ -36,6 +36,10 @@ class Program:
     call: bytes = b""
     preparation: dict[str, object] | None = None
     reports: bool = False
+
+
+class UnguardedRunError(RuntimeError):
+    """``otpnode.run`` at the top level of a script that a worker is loading."""
 
 
 class Loading:
@@ -80,10 +84,12 @@ def _load_script(program: Program) -> Main:
         prepare = cast(Callable[[dict[str, object]], None], mp_spawn.prepare)
         prepare(preparation)
         func, args, _, _ = loads_call(program.call)
+    except UnguardedRunError as error:
+        raise TargetError(BOOT_FAILURE, f"otpnode: {error}") from None
     except PayloadError as error:
         raise TargetError(BOOT_FAILURE, f"otpnode: main cannot be loaded in a worker: {error}") from None
     except BaseException as error:
-        raise _import_failed(script, error) from None
+        raise import_failed(script, error) from None
     finally:
         Loading.script = None
     return func, args

@@ -25,6 +25,7 @@ class Rule:
 
     rules: tuple[str, ...]
     alone: str
+    pending: str
     only: tuple[str, ...]
     why: str
 
@@ -38,19 +39,22 @@ class Program:
     rule: Rule
 
 
-def semantic(*rules: str, alone: str = "", only: tuple[str, ...] = (), why: str = "") -> Callable[[Body], Body]:
+def semantic(
+    *rules: str, alone: str = "", pending: str = "", only: tuple[str, ...] = (), why: str = ""
+) -> Callable[[Body], Body]:
     """Declare a program.
 
     Args:
         rules: the ids it shows.
         alone: why it needs no peer on another shard, where that is so.
+        pending: what is missing between shards for it, where it holds on one only.
         only: the topologies it is for, when not for all.
         why: what keeps it from the others.
     """
     assert bool(only) == bool(why), "a program that cannot run everywhere must say why"
 
     def mark(body: Body) -> Body:
-        setattr(body, MARK, Rule(rules, alone, only, why))
+        setattr(body, MARK, Rule(rules, alone, pending, only, why))
         return body
 
     return mark

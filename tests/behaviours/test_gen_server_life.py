@@ -1,0 +1,395 @@
+"""GS-08 … GS-13, GS-15: ends, continuations, timeouts, bad returns, system messages, crash reports."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+import otpnode
+from otpnode import process
+from otpnode.behaviours import system
+from otpnode.behaviours.control import Continue, Init, Reply, Stop, Timeout
+from otpnode.behaviours.gen_server import GenServer
+from otpnode.process import ProcessExit
+from tests.behaviours.servers import (
+    SOON,
+    NoState,
+    Scripted,
+    Secret,
+    Trapping,
+    Unprintable,
+    call_and_report,
+    ending_of,
+    next_message,
+    no_message,
+    on_a_node,
+    run,
+    start_and_report,
+)
+
+# -- GS-08, GS-09: terminate --------------------------------------------------
+
+
+@on_a_node
+async def test_terminate_runs_before_the_reply_of_a_stop() -> None:
+    pid = await Scripted.start([process.self()])
+    assert await Scripted.call(pid, ("return", Stop("bye", reply="last words"))) == "last words"
+    assert await next_message() == ("terminate", "bye")
+    assert await ending_of(pid) in ("bye", "noproc")
+
+
+@on_a_node
+async def test_a_stop_without_reply_tells_the_caller_its_reason() -> None:
+    pid = await Scripted.start([process.self()])
+    with pytest.raises(otpnode.CallExit) as caught:
+        await Scripted.call(pid, ("return", Stop("normal")))
+    assert caught.value.reason == "normal"
+    assert await next_message() == ("terminate", "normal")
+
+
+@on_a_node
+async def test_a_stop_may_reply_none() -> None:
+    pid = await Scripted.start()
+    assert await Scripted.call(pid, ("return", Stop("normal", reply=None))) is None
+
+
+@on_a_node
+async def test_terminate_runs_after_an_exception_and_sees_it() -> None:
+    pid = await Scripted.start([process.self()])
+    await Scripted.cast(pid, ("raise", ValueError("v")))
+    message: Any = await next_message()
+    assert message[0] == "terminate"
+    assert isinstance(message[1], ValueError)
+
+
+@pytest.mark.parametrize("reason", ["normal", "shutdown", "boom"])
+@on_a_node
+async def test_the_exit_of_the_parent_terminates_a_trapping_server(reason: str) -> None:
+    me = process.self()
+    parent = await process.spawn(start_and_report, [me, Trapping, [me]])
+    _, server = await next_message()  # type: ignore[misc]
+    if reason == "normal":
+        await process.send(parent, "return")
+    else:
+        await process.exit(parent, reason)
+    assert await next_message() == ("terminate", reason)
+    assert await ending_of(server) in (reason, "noproc")
+
+
+@on_a_node
+async def test_an_exit_signal_ends_a_server_that_does_not_trap_without_terminate() -> None:
+    pid = await Scripted.start([process.self()])
+    await process.exit(pid, "shutdown")
+    assert await ending_of(pid) == "shutdown"
+    assert await no_message()
+    pid = await Trapping.start([process.self()])
+    await process.exit(pid, "kill")
+    assert await ending_of(pid) == "killed"
+    assert await no_message()
+
+
+@on_a_node
+async def test_the_exit_of_a_stranger_is_a_message_to_a_trapping_server() -> None:
+    me = process.self()
+    pid = await Trapping.start([me])
+    await process.exit(pid, "shutdown")
+    assert await next_message() == ("info", ("EXIT", me, "shutdown"))
+    assert process.is_alive(pid)
+
+
+def test_the_stop_of_the_node_terminates_a_trapping_server() -> None:
+    seen: list[object] = []
+
+    class Root(GenServer):
+        trap_exits = True
+
+        def terminate(self, reason: object, /) -> None:
+            seen.append(reason)
+
+    async def program() -> None:
+        await Root.start()
+
+    run(program)
+    assert seen == ["shutdown"]
+
+
+@on_a_node
+async def test_an_exception_in_terminate_replaces_the_reason() -> None:
+    pid = await Scripted.start()
+    with pytest.raises(otpnode.CallExit) as caught:
+        await Scripted.stop(pid, "fail in terminate")
+    assert isinstance(caught.value.reason, RuntimeError)
+
+
+class Cancelled(GenServer[str]):
+    """Its callback is cancelled by nobody."""
+
+    def init(self, watcher: str) -> str:
+        return watcher
+
+    async def handle_call(self, request: object, sender: object, /) -> object:
+        raise asyncio.CancelledError
+
+    async def terminate(self, reason: object, /) -> None:
+        await process.send(self.state, ("terminate", reason))
+
+
+@on_a_node
+async def test_a_cancellation_that_is_no_exit_signal_is_an_end_of_its_own_making() -> None:
+    pid = await Cancelled.start([process.self()])
+    with pytest.raises(otpnode.CallExit) as caught:
+        await Cancelled.call(pid, 1)
+    assert caught.value.reason == "cancelled"
+    assert await next_message() == ("terminate", "cancelled")
+
+
+# -- GS-10 … GS-12 ------------------------------------------------------------
+
+
+@on_a_node
+async def test_continue_runs_before_queued_messages() -> None:
+    pid = await Scripted.start([process.self(), "continue"])
+    await process.send(pid, "queued")
+    assert await next_message() == ("continue", "init")
+    assert await next_message() == ("info", "queued")
+    await Scripted.cast(pid, ("return", Continue("cast")))
+    await process.send(pid, "later")
+    assert await Scripted.call(pid, ("then", 1, Continue("call"))) == 1
+    assert [await next_message() for _ in range(3)] == [
+        ("continue", "cast"),
+        ("info", "later"),
+        ("continue", "call"),
+    ]
+
+
+@on_a_node
+async def test_an_idle_server_gets_timeout() -> None:
+    pid = await Scripted.start([process.self(), "timeout"])
+    assert await next_message() == ("info", "timeout")
+    await Scripted.call(pid, ("no reply then", Timeout(0)))
+    assert await next_message() == ("info", "timeout")
+
+
+@on_a_node
+async def test_any_message_cancels_the_idle_timeout_and_zero_loses_to_what_is_queued() -> None:
+    pid = await Scripted.start([process.self()])
+    await Scripted.cast(pid, ("return", Timeout(0)))
+    await process.send(pid, "queued")
+    await Scripted.cast(pid, ("return", None))
+    assert await next_message() == ("info", "queued")
+    assert await Scripted.call(pid, ("return", 1)) == 1
+    assert await no_message()
+
+
+@pytest.mark.parametrize("bad", [Continue(1), Timeout(1), Init(1), Reply(1, then=7)])  # type: ignore[arg-type]
+@on_a_node
+async def test_a_bad_return_of_handle_call(bad: object) -> None:
+    pid = await Scripted.start([process.self()])
+    with pytest.raises(otpnode.CallExit) as caught:
+        await Scripted.call(pid, ("return", bad))
+    assert caught.value.reason == ("bad_return_value", bad)
+    assert await next_message() == ("terminate", ("bad_return_value", bad))
+
+
+@pytest.mark.parametrize("bad", [1, Reply(1), Stop("normal", reply=1)])
+@on_a_node
+async def test_a_bad_return_of_handle_cast(bad: object) -> None:
+    pid = await Scripted.start([process.self()])
+    await Scripted.cast(pid, ("return", bad))
+    assert await next_message() == ("terminate", ("bad_return_value", bad))
+
+
+def test_a_server_without_handlers_logs_messages_and_dies_of_requests(caplog: pytest.LogCaptureFixture) -> None:
+    async def program() -> None:
+        pid = await NoState.start()
+        await process.send(pid, "unexpected")
+        assert await system.get_state(pid) == "set in init"
+        with pytest.raises(otpnode.CallExit) as caught:
+            await NoState.call(pid, "what")
+        assert isinstance(caught.value.reason, NotImplementedError)
+        pid = await NoState.start()
+        await NoState.cast(pid, "what")
+        assert isinstance(await ending_of(pid), NotImplementedError)
+
+    run(program)
+    assert "got an unexpected message: 'unexpected'" in caplog.text
+
+
+# -- GS-13, GS-15 -------------------------------------------------------------
+
+
+@on_a_node
+async def test_stop_runs_terminate_and_returns_after_the_death() -> None:
+    pid = await Scripted.start([process.self()], name="s")
+    await GenServer.stop("s", "because")
+    assert await next_message() == ("terminate", "because")
+    assert not process.is_alive(pid)
+    assert process.whereis("s") is None
+    assert await no_message()
+
+
+@on_a_node
+async def test_a_stop_that_takes_too_long_times_out() -> None:
+    me = process.self()
+    pid = await Scripted.start()
+    await process.spawn(call_and_report, [me, pid, ("block", me)])
+    await next_message()
+    with pytest.raises(otpnode.CallTimeoutError):
+        await GenServer.stop(pid, timeout=0.02)
+    assert await no_message()
+
+
+def double(state: list[object]) -> list[object]:
+    return state * 2
+
+
+def fail(state: object) -> object:
+    raise ProcessLookupError("no")
+
+
+@on_a_node
+async def test_the_state_can_be_looked_at_and_replaced() -> None:
+    pid = await Scripted.start()
+    await Scripted.cast(pid, "a")
+    assert await system.get_state(pid) == ["a"]
+    assert await system.replace_state(pid, double) == ["a", "a"]  # type: ignore[arg-type]
+    with pytest.raises(otpnode.CallExit) as caught:
+        await system.replace_state(pid, fail)
+    assert isinstance(caught.value.reason, ProcessLookupError)
+    assert await system.get_state(pid) == ["a", "a"]
+    status = await system.get_status(pid)
+    assert (status.pid, status.phase, status.state) == (pid, "running", ["a", "a"])
+    assert status.behaviour.endswith("servers.Scripted")
+    assert (await system.get_status(await Secret.start())).state == "***"
+
+
+@on_a_node
+async def test_a_suspended_server_serves_only_system_messages() -> None:
+    me = process.self()
+    pid = await Scripted.start([me])
+    await system.suspend(pid)
+    await process.send(pid, "queued")
+    with pytest.raises(otpnode.CallTimeoutError):
+        await Scripted.call(pid, ("return", 1), timeout=0.02)
+    assert (await system.get_status(pid)).phase == "suspended"
+    assert await no_message()
+    await system.resume(pid)
+    assert await next_message() == ("info", "queued")
+    assert await Scripted.call(pid, ("return", 2)) == 2
+    await system.suspend(pid)
+    await GenServer.stop(pid)
+    assert await next_message() == ("terminate", "normal")
+
+
+@on_a_node
+async def test_a_suspended_server_obeys_the_exit_of_its_parent() -> None:
+    me = process.self()
+    parent = await process.spawn(start_and_report, [me, Trapping, [me]])
+    _, server = await next_message()  # type: ignore[misc]
+    await system.suspend(server)
+    await process.exit(parent, "over")
+    assert await next_message() == ("terminate", "over")
+
+
+# -- crash reports ------------------------------------------------------------
+
+
+def crash_records(caplog: pytest.LogCaptureFixture) -> list[Any]:
+    return [record for record in caplog.records if record.name == "otpnode.crash"]
+
+
+def test_a_crash_is_reported_once_with_all_its_parts(caplog: pytest.LogCaptureFixture) -> None:
+    pids: list[str] = []
+
+    async def program() -> None:
+        pid = await Secret.start(label="vault")
+        pids.append(pid)
+        with pytest.raises(otpnode.CallExit):
+            await Secret.call(pid, "open")
+
+    run(program)
+    (record,) = crash_records(caplog)
+    assert record.levelno == logging.ERROR
+    text = record.getMessage()
+    assert pids[0] in text
+    assert "(vault)" in text
+    assert "crashed on purpose" in text
+    assert "in handle_call" in text
+    assert "password" not in text
+    assert record.otp["report"] == "crash"
+    assert (record.otp["pid"], record.otp["label"], record.otp["state"]) == (pids[0], "vault", "'***'")
+    assert "'open'" in record.otp["last_message"]
+
+
+@pytest.mark.parametrize("reason", ["normal", "shutdown", ("shutdown", "x")])
+def test_an_orderly_end_is_not_reported(reason: object, caplog: pytest.LogCaptureFixture) -> None:
+    async def program() -> None:
+        await GenServer.stop(await Scripted.start(), reason)
+        pid = await Scripted.start()
+        await process.exit(pid, "boom")
+        assert await ending_of(pid) == "boom"
+
+    run(program)
+    assert not crash_records(caplog)
+
+
+def test_a_report_survives_a_failing_format_status_and_repr(caplog: pytest.LogCaptureFixture) -> None:
+    async def program() -> None:
+        pid = await Secret.start(["unformatted"])
+        with pytest.raises(otpnode.CallExit):
+            await Secret.call(pid, 1)
+        pid = await Scripted.start()
+        await Scripted.cast(pid, ("return", Unprintable()))
+        await ending_of(pid)
+        pid = await Scripted.start()
+        await Scripted.cast(pid, ("return", "x" * 10**6))
+        await ending_of(pid)
+
+    run(program)
+    first, second, third = crash_records(caplog)
+    assert "format_status failed" in first.getMessage()
+    assert "unformatted" not in first.otp["state"]
+    assert "bad_return_value" in second.getMessage()
+    assert len(third.getMessage()) <= 16 * 1024
+
+
+class BrokenHandler(logging.Handler):
+    """Raises instead of logging."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        raise RuntimeError("the disk is full")
+
+
+def test_a_failing_log_handler_costs_the_report_and_not_the_process(capfd: pytest.CaptureFixture[str]) -> None:
+    async def program() -> None:
+        pid = await Scripted.start([process.self()])
+        await Scripted.cast(pid, ("return", Stop("boom")))
+        assert await next_message() == ("terminate", "boom")
+        assert await ending_of(pid) in ("boom", "noproc")
+
+    logger, handler = logging.getLogger("otpnode.crash"), BrokenHandler()
+    logger.addHandler(handler)
+    try:
+        run(program)
+    finally:
+        logger.removeHandler(handler)
+    assert "the disk is full" in capfd.readouterr().err
+
+
+class Leaving(GenServer):
+    """Ends with what it is sent."""
+
+    def handle_cast(self, request: object, /) -> None:
+        raise ProcessExit(request)
+
+
+@on_a_node
+async def test_an_exit_raised_in_a_callback_ends_the_server_with_its_reason() -> None:
+    pid, ref = await process.spawn_monitor(start_and_report, [process.self(), Leaving, []])
+    _, server = await next_message()  # type: ignore[misc]
+    await Leaving.cast(server, "left")
+    down: Any = await process.receive(SOON, ref=ref)
+    assert (down[3], down[4]) == (pid, "left")
