@@ -119,6 +119,8 @@ class Neighbours:
             waiter: asyncio.Future[None] = self._shard.loop.create_future()
             peer.waiting_for_pipe.append(waiter)
             await waiter
+            if self.mesh.peer(owner.shard, owner.incarnation) is not peer:
+                return
         account = self._account(peer, owner, message.to)
         if account is None or account.take():
             peer.write(frame)
@@ -204,6 +206,8 @@ class Neighbours:
     def _arrived(self, peer: Peer, signal: Message) -> None:
         proc = self._shard.table.live.get(signal.to)
         if proc is None:
+            # Its death was told before this message came: the sender's shard must not wait for credits (MB-05).
+            self.write(peer, Credit(signal.to, 0))
             return
         box = proc.mailbox
         box.put(signal.message)
@@ -220,8 +224,8 @@ class Neighbours:
         return room
 
     def _grant(self, shard: int, pid: str, n: int) -> None:
-        incarnation = self._up.get(shard)
-        peer = None if incarnation is None else self.mesh.peer(shard, incarnation)
+        # Whoever is seated, announced or not: a new incarnation may write to us before we read that it is up.
+        peer = self.mesh.current(shard)
         if peer is not None:
             self.write(peer, Credit(pid, n))
 

@@ -129,6 +129,10 @@ class Mesh:
         peer = self._peers.get(shard)
         return peer if peer is not None and peer.incarnation == incarnation else None
 
+    def current(self, shard: int) -> Peer | None:
+        """Return whoever is seated as that shard."""
+        return self._peers.get(shard)
+
     def peers(self) -> list[Peer]:
         """Return everybody seated."""
         return list(self._peers.values())

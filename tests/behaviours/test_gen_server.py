@@ -21,7 +21,6 @@ from tests.behaviours.servers import (
     no_message,
     on_a_node,
     reply_for,
-    run,
 )
 
 

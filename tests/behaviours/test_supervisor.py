@@ -1,4 +1,4 @@
-"""SV-01 … SV-10: supervisors."""
+"""SV-01 … SV-07, SV-10: what a supervisor does by itself."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ import pytest
 
 import otpnode
 from otpnode import process
-from otpnode.behaviours import system
-from otpnode.behaviours.gen_server import GenServer
 from otpnode.behaviours.specs import child
 from otpnode.behaviours.supervisor import Supervisor
 from tests.behaviours.children import (
@@ -23,12 +21,11 @@ from tests.behaviours.children import (
     function_child,
     started,
     stopped,
-    supervisor_of,
     unlinking,
     until,
     worker,
 )
-from tests.behaviours.servers import SOON, ending_of, next_message, no_message, on_a_node, run
+from tests.behaviours.servers import SOON, ending_of, next_message, no_message, on_a_node
 
 # -- SV-01, SV-02: order and strategies ---------------------------------------
 
@@ -80,13 +77,11 @@ async def test_one_for_all_drops_its_temporary_children() -> None:
 async def test_named_children_keep_their_names_over_restarts() -> None:
     me = process.self()
     await Supervisor.start([child(Worker, [me, "n"], name="n"), child(function_child, [me, "f"], name="f")])
+    await started("n", "f")
     for _ in range(3):
-        pids = await started("n") if _ == 0 else await started("n")
-        if _ == 0:
-            await started("f")
-        assert process.whereis("n") == pids["n"]
         await Worker.cast("n", "boom")
-    await started("n")
+        pids = await started("n")
+        assert process.whereis("n") == pids["n"]
 
 
 # -- SV-03: who is restarted --------------------------------------------------
@@ -116,6 +111,8 @@ async def test_who_is_restarted(restart: Any, reason: object, again: bool, kind:
     pids = await started("w")
     if kind == "class":
         await Worker.cast(pids["w"], reason)
+        if reason == "shutdown":
+            await stopped("w")
     else:
         await process.send(pids["w"], reason)
     if again:
@@ -262,157 +259,6 @@ async def test_trees_stop_from_the_leaves() -> None:
     await stopped("b", "y", "x", "a")
 
 
-# -- SV-08: requests ----------------------------------------------------------
-
-
-@on_a_node
-async def test_children_are_added_stopped_started_again_and_deleted() -> None:
-    me = process.self()
-    sup = await Supervisor.start(name="dynamic")
-    pid = await Supervisor.start_child("dynamic", worker(me, "a"))
-    assert await started("a") == {"a": pid}
-    await Supervisor.terminate_child(sup, "a")
-    await stopped("a")
-    assert [info.pid for info in await Supervisor.which_children(sup)] == [None]
-    again = await Supervisor.restart_child(sup, "a")
-    assert await started("a") == {"a": again}
-    assert again != pid
-    await Supervisor.terminate_child(sup, "a")
-    await stopped("a")
-    await Supervisor.delete_child(sup, "a")
-    assert await Supervisor.which_children(sup) == []
-    await Supervisor.start_child(sup, worker(me, "t", restart="temporary"))
-    await started("t")
-    await Supervisor.terminate_child(sup, "t")
-    await stopped("t")
-    assert await Supervisor.which_children(sup) == []
-
-
-@on_a_node
-async def test_requests_that_are_refused() -> None:
-    me = process.self()
-    sup = await Supervisor.start([worker(me, "a")])
-    pids = await started("a")
-
-    async def refused(attempt: Any) -> tuple[str, object]:
-        with pytest.raises(otpnode.ChildError) as caught:
-            await attempt
-        return caught.value.reason, caught.value.pid
-
-    assert await refused(Supervisor.start_child(sup, worker(me, "a"))) == ("already_started", pids["a"])
-    assert await refused(Supervisor.restart_child(sup, "a")) == ("running", pids["a"])
-    assert await refused(Supervisor.delete_child(sup, "a")) == ("running", pids["a"])
-    assert await refused(Supervisor.terminate_child(sup, "b")) == ("not_found", None)
-    assert await refused(Supervisor.restart_child(sup, ["b"])) == ("not_found", None)  # type: ignore[arg-type]
-    await Supervisor.terminate_child(sup, "a")
-    assert await refused(Supervisor.start_child(sup, worker(me, "a"))) == ("already_present", None)
-    with pytest.raises(TypeError, match="child"):
-        await Supervisor.start_child(sup, Worker)  # type: ignore[arg-type]
-    with pytest.raises(otpnode.StartError):
-        await GenServer.call(sup, "nonsense", 0.01) if False else await Supervisor.start_child(
-            sup, child(Worker, ["too", "many", "args"], id="c")
-        )
-    assert (await GenServer.call(sup, "nonsense"))[0] == "failed"
-    assert process.is_alive(sup)
-
-
-@on_a_node
-async def test_a_child_whose_name_is_taken_does_not_start() -> None:
-    me = process.self()
-    sup = await Supervisor.start([child(function_child, [me, "a"], name="a")])
-    pids = await started("a")
-    for start in (function_child, Worker):
-        with pytest.raises(otpnode.StartError) as caught:
-            await Supervisor.start_child(sup, child(start, [me, "a"], id="second", name="a"))
-        assert caught.value.reason == ("already_started", pids["a"])
-
-
-@on_a_node
-async def test_requests_to_a_dead_supervisor_are_noproc() -> None:
-    sup = await Supervisor.start()
-    await Supervisor.stop(sup)
-    for attempt in (Supervisor.which_children(sup), Supervisor.stop(sup), Supervisor.terminate_child(sup, "a")):
-        with pytest.raises(otpnode.CallExit) as caught:
-            await attempt
-        assert caught.value.reason == "noproc"
-
-
-# -- SV-09: who may stop it ---------------------------------------------------
-
-
-@pytest.mark.parametrize("reason", ["normal", "shutdown", "boom"])
-@on_a_node
-async def test_the_exit_of_the_parent_stops_the_tree(reason: str) -> None:
-    me = process.self()
-    parent = await process.spawn(supervisor_of, [me, [worker(me, "a"), worker(me, "b")], {}])
-    await started("a", "b")
-    _, sup = await next_message()  # type: ignore[misc]
-    ref = await process.monitor(sup)
-    await process.send(parent, reason)
-    down: Any = await process.receive(SOON, ref=ref)
-    assert down[4] == reason
-    await stopped("b", "a")
-
-
-def test_exit_signals_of_strangers_are_logged_only(caplog: pytest.LogCaptureFixture) -> None:
-    async def program() -> None:
-        sup = await Supervisor.start([worker(process.self(), "a")])
-        await started("a")
-        await process.exit(sup, "boom")
-        await process.send(sup, "noise")
-        assert len(await Supervisor.which_children(sup)) == 1
-        assert await no_message()
-
-    run(program)
-    assert "no child of it: 'boom'" in caplog.text
-    assert "unexpected message: 'noise'" in caplog.text
-
-
-def test_the_stop_of_the_node_stops_a_tree_in_order() -> None:
-    seen: list[object] = []
-
-    class Leaf(GenServer[str]):
-        trap_exits = True
-
-        def init(self, tag: str) -> str:
-            return tag
-
-        def terminate(self, reason: object, /) -> None:
-            seen.append((self.state, reason))
-
-    async def program() -> None:
-        leaves = [child(Leaf, [tag], id=tag) for tag in "abc"]
-        await Supervisor.start([child(Supervisor, leaves[:2], id="inner"), leaves[2]])
-
-    run(program)
-    assert seen == [("c", "shutdown"), ("b", "shutdown"), ("a", "shutdown")]
-
-
-def test_a_tree_can_be_the_program() -> None:
-    async def program() -> object:
-        counter = await Count.start([0])
-        return await Supervisor.start([child(Failing, [counter]) if False else child(Ending, restart="transient")],
-                                      auto_shutdown="any_significant") if False else await Supervisor.start(
-            [child(Ending, id="e", restart="transient", significant=True)], auto_shutdown="any_significant"
-        )
-
-    assert otpnode.run(program) is not None
-
-
-class Ending(GenServer):
-    """Ends by itself."""
-
-    def init(self) -> Any:
-        from otpnode.behaviours.control import Init, Timeout
-
-        return Init(None, Timeout(0))
-
-    def handle_info(self, message: object, /) -> Any:
-        from otpnode.behaviours.control import Stop
-
-        return Stop("normal")
-
-
 # -- SV-10 --------------------------------------------------------------------
 
 
@@ -450,23 +296,3 @@ async def test_terminate_child_is_no_end_of_a_significant_child() -> None:
     await Supervisor.terminate_child(sup, "s")
     await stopped("s")
     assert [info.pid for info in await Supervisor.which_children(sup)] == [None]
-
-
-# -- GS-15 for supervisors ----------------------------------------------------
-
-
-@on_a_node
-async def test_a_suspended_supervisor_restarts_when_it_is_resumed() -> None:
-    sup = await Supervisor.start([worker(process.self(), "a")])
-    pids = await started("a")
-    await system.suspend(sup)
-    await Worker.cast(pids["a"], "boom")
-    await ending_of(pids["a"])
-    status = await system.get_status(sup)
-    assert status.phase == "suspended"
-    assert await no_message()
-    await system.resume(sup)
-    await started("a")
-    assert [info.id for info in await system.get_state(sup)] == ["a"]  # type: ignore[attr-defined]
-    with pytest.raises(otpnode.CallExit):
-        await system.replace_state(sup, str)

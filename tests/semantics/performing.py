@@ -10,7 +10,7 @@ from otpnode.process import Ref
 from tests.semantics.peers import PEERS, SOON, os_pid
 from tests.semantics.program import body_of
 
-SETTINGS: dict[str, object] = {"exit_grace": 0.6, "kill_grace": 0.2, "stop_grace": 1.0}
+SETTINGS: dict[str, object] = {"exit_grace": 0.6, "kill_grace": 0.2, "stop_grace": 0.4}
 """Short graces, so that what refuses to die does not slow the tests."""
 
 

@@ -116,7 +116,7 @@ async def swallow_sleeping() -> None:
     end = time.monotonic() + 1.5
     while time.monotonic() < end:
         try:
-            await process.sleep(0.05) if process.self() is None else await asyncio.wait_for(linger(), 0.05)
+            await asyncio.wait_for(linger(), 0.05)
         except (asyncio.CancelledError, TimeoutError):
             continue
 

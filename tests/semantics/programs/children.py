@@ -78,8 +78,8 @@ async def ct01_what_a_child_task_causes_is_the_processs() -> None:
     assert await exit_of(pid) == "linked by child"
 
 
-async def leave_children(answer: Ref) -> None:
-    """End with tasks still running."""
+async def leave_children(answer: Ref) -> Pid:
+    """End with tasks still running; return who counts them."""
 
     async def child() -> None:
         try:
@@ -92,7 +92,7 @@ async def leave_children(answer: Ref) -> None:
     tasks = [asyncio.create_task(child()) for _ in range(3)]
     await asyncio.sleep(0)
     assert not any(task.done() for task in tasks)
-    await process.spawn(count_stopped, [str(pid), answer], on="local")
+    return await process.spawn(count_stopped, [str(pid), answer], on="local")
 
 
 STOPPED: list[str] = []
@@ -196,7 +196,8 @@ async def ct05_what_works_outside_a_process() -> None:
     await process.link(spawned)
     await outside(lambda: process.exit(spawned, "from outside"))
     assert await exit_of(spawned) == "from outside"
-    await outside(lambda: process.exit(me(), "hello"))
+    mine = me()
+    await outside(lambda: process.exit(mine, "hello"))
     message = cast("tuple[str, str, str]", await process.receive(SOON))
     assert message == ("EXIT", message[1], "hello")
     assert message[1].endswith(".0")
@@ -237,7 +238,5 @@ async def ct02_a_child_of_a_killed_process_is_cancelled() -> None:
 
 async def wait_with_children(answer: Ref) -> None:
     """Have children, and somebody who counts them, and wait."""
-    await leave_children(answer)
-    pids = [pid for pid in process.processes() if pid != me()]
-    await process.send(answer, (answer, pids[-1]))
+    await process.send(answer, (answer, await leave_children(answer)))
     await linger()
