@@ -101,6 +101,7 @@ class Deaths:
         shard = self._shard
         shard.table.retire(proc)
         shard.serials.release(proc.serial)
+        shard.ended += 1
         if proc.spread:
             shard.count_spread(-1)
         proc.mailbox.close()

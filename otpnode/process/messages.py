@@ -15,7 +15,6 @@ from collections.abc import Callable
 from functools import partial
 from inspect import iscoroutine, iscoroutinefunction
 from math import isfinite, isnan
-from threading import get_ident
 from typing import TYPE_CHECKING, cast
 
 from otpnode.errors import ProcessNotFoundError
@@ -237,7 +236,7 @@ async def receive(timeout: float | None = None, match: Match | None = None, *, r
                         return await _receive(timeout, match, ref)
                     message = queue.popleft()
                     return box.took(message) if box.care else message
-                if not box.care and me.shard.thread == get_ident():
+                if not box.care:
                     while not queue:
                         box.gate = PARKED
                         try:

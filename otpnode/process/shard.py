@@ -48,6 +48,7 @@ class Shard:
         "copier",
         "deadlines",
         "deaths",
+        "ended",
         "everyones_death",
         "hidden",
         "incarnation",
@@ -66,6 +67,7 @@ class Shard:
         "router",
         "running",
         "serials",
+        "spawned",
         "spread_changed",
         "subscribers",
         "system_pid",
@@ -108,6 +110,8 @@ class Shard:
         self.hidden: set[str] = set()
         """Pids of otpnode's own processes, which `processes()` and `registered()` leave out."""
         self.placed_by_spread = 0
+        self.spawned = 0
+        self.ended = 0
         self.spread_changed: Callable[[int], None] | None = None
         self.placer: Callable[[Birth], int] | None = None
         self.copier: Callable[[object], object] | None = None
@@ -126,6 +130,7 @@ class Shard:
     def new_pid(self) -> tuple[Pid, int]:
         """Claim a serial and spell its pid."""
         serial = self.serials.claim()
+        self.spawned += 1
         return make_pid(self.config.name, self.number, self.incarnation, serial), serial
 
     def make(self, birth: Birth) -> Proc:

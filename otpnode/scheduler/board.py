@@ -45,7 +45,7 @@ LIVE: Final = 5
 SPREAD_PLACED: Final = 6
 RUNNING: Final = 7
 HIGH_WATER: Final = 8
-_COUNTERS: Final = 16
+COUNTERS: Final = 16
 _INTERRUPTS: Final = 48
 
 
@@ -168,11 +168,11 @@ class Area:
 
     def count(self, counter: Counter, total: int) -> None:
         """Publish the total of `counter`."""
-        self.words[self.base + _COUNTERS + counter] = total
+        self.words[self.base + COUNTERS + counter] = total
 
     def counter(self, counter: Counter) -> int:
         """Read the total of `counter`."""
-        return self.words[self.base + _COUNTERS + counter]
+        return self.words[self.base + COUNTERS + counter]
 
     def interrupt(self, writer: int) -> int:
         """Read the serial that shard `writer` wants interrupted here; 0 for none."""

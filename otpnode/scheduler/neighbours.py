@@ -59,6 +59,8 @@ class Neighbours:
         self._max_message = shard.config.max_message
         self.mesh = Mesh(shard.loop, self, self._max_message, tap_for)
         self.births = Births(shard, self)
+        self.messages_in = 0
+        self.messages_out = 0
         self._up: dict[int, int] = {}
         self._lost: dict[int, int] = {}
         """Shard → its incarnation announced dead, until the next one is up."""
@@ -122,6 +124,7 @@ class Neighbours:
             if self.mesh.peer(owner.shard, owner.incarnation) is not peer:
                 return
         account = self._account(peer, owner, message.to)
+        self.messages_out += 1
         if account is None or account.take():
             peer.write(frame)
             return
@@ -143,6 +146,7 @@ class Neighbours:
         account = self._account(peer, owner, message.to)
         if account is not None and not account.take():
             return False
+        self.messages_out += 1
         peer.write(frame)
         return True
 
@@ -204,6 +208,7 @@ class Neighbours:
         self._tell_corrupt(peer.shard, peer.incarnation, why)
 
     def _arrived(self, peer: Peer, signal: Message) -> None:
+        self.messages_in += 1
         proc = self._shard.table.live.get(signal.to)
         if proc is None:
             # Its death was told before this message came: the sender's shard must not wait for credits (MB-05).

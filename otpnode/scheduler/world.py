@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from otpnode.config import NodeConfig
 from otpnode.process.shard import Shard
-from otpnode.scheduler.board import HEARTBEAT, LIVE, RUN_QUEUE, SLICE_STARTED, SPREAD_PLACED, Board, Counter
+from otpnode.scheduler.board import COUNTERS, HEARTBEAT, LIVE, RUN_QUEUE, SLICE_STARTED, SPREAD_PLACED, Board, Counter
 from otpnode.scheduler.names import NamePort, ReplicaNames
 from otpnode.scheduler.neighbours import Neighbours
 from otpnode.scheduler.placement import Placement
@@ -76,7 +76,14 @@ class World:
         words[base + RUN_QUEUE] = -runnable
         words[base + LIVE] = len(self.shard.table.live)
         words[base + HEARTBEAT] = time.monotonic_ns()
-        self._area.count(Counter.PLACED_LOCALLY, self.placement.placed_locally)
+        self._count(words, base + COUNTERS)
+
+    def _count(self, words: memoryview[int], at: int) -> None:
+        words[at + Counter.SPAWNS] = self.shard.spawned
+        words[at + Counter.EXITS] = self.shard.ended
+        words[at + Counter.MESSAGES_IN] = self.neighbours.messages_in
+        words[at + Counter.MESSAGES_OUT] = self.neighbours.messages_out
+        words[at + Counter.PLACED_LOCALLY] = self.placement.placed_locally
 
     def close(self) -> None:
         """Leave the loop and the mesh."""
