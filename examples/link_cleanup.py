@@ -21,36 +21,44 @@ from otpnode.pid import Pid
 async def resource_manager(records: dict[str, int]) -> None:
     """Answer queries until told to close."""
     while True:
-        message = await process.receive()
-        if message[0] == "close":
-            return
-        _, client, key = message
-        await process.send(client, ("answer", records[key]))
+        match await process.receive():
+            case ("close",):
+                return
+            case ("query", str(client), str(key)):
+                await process.send(client, ("answer", records[key]))
 
 
 async def session(observer: Pid, must_fail: bool) -> None:
     """Use a resource, show it to the observer, then end well or badly."""
     manager = await process.spawn_link(resource_manager, [{"answer": 42}])
     await process.send(manager, ("query", process.self(), "answer"))
-    _, answer = await process.receive()
-    await process.send(observer, ("using", manager, answer))
+    match await process.receive():
+        case ("answer", answer):
+            await process.send(observer, ("using", manager, answer))
     await process.receive(match=lambda message: message == ("go on",))
     if must_fail:
         raise RuntimeError("the session failed")
     await process.send(manager, ("close",))
 
 
+def is_using(message: object) -> bool:
+    """Tell the session's news from the DOWN that may follow it at once."""
+    return isinstance(message, tuple) and message[0] == "using"
+
+
 async def watch_session(must_fail: bool) -> None:
     """Run one session and print how it and its manager ended."""
     pid, session_ref = await process.spawn_monitor(session, [process.self(), must_fail])
-    _, manager, answer = await process.receive(match=lambda message: message[0] == "using")
-    print("the resource answers", answer)
+    match await process.receive(match=is_using):
+        case ("using", str(manager), answer):
+            print("the resource answers", answer)
     manager_ref = await process.monitor(manager)
     await process.send(pid, ("go on",))
     # Two processes end in no particular order; each DOWN is asked for by its ref.
     for who, ref in (("session", session_ref), ("manager", manager_ref)):
-        down = await process.receive(timeout=30, ref=ref)
-        print(f"{who} ended: {down[4]!r}")
+        match await process.receive(timeout=30, ref=ref):
+            case ("DOWN", _, "process", _, reason):
+                print(f"{who} ended: {reason!r}")
     print("manager alive:", process.is_alive(manager))
 
 

@@ -46,14 +46,14 @@ async def monitored_operation(func: Operation, dividend: int, divisor: int) -> s
     """Run `func` in a process, watched; return its result or how it failed."""
     pid, ref = await process.spawn_monitor(func, [process.self(), dividend, divisor])
     while True:
-        msg = await process.receive(timeout=30)
-        if msg[0] == "DOWN" and msg[1] == ref:
-            return handle_failure(msg[4])
-        if msg[0] == "result":
-            await process.demonitor(ref, flush=True)
-            return f"returned {msg[1]}"
-        if msg[0] == "begun":
-            await process.exit(pid, "kill")
+        match await process.receive(timeout=30):
+            case ("DOWN", down_ref, "process", _, reason) if down_ref == ref:
+                return handle_failure(reason)
+            case ("result", value):
+                await process.demonitor(ref, flush=True)
+                return f"returned {value}"
+            case ("begun", _):
+                await process.exit(pid, "kill")
 
 
 async def main(*argv: str) -> None:
@@ -62,7 +62,8 @@ async def main(*argv: str) -> None:
     print("10 / 0", await monitored_operation(risky_operation, 10, 0))
     print("a forgetful one", await monitored_operation(forgetful_operation, 10, 4))
     print("an endless one, killed,", await monitored_operation(endless_operation, 10, 4))
-    print("and main is alive:", process.is_alive(process.self()))
+    me = process.self()
+    print("and main is alive:", me is not None and process.is_alive(me))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ ITEMS = 25
 async def worker(coordinator: Pid) -> None:
     """Square numbers for the coordinator, one message each."""
     while True:
-        number = await process.receive()
-        await process.send(coordinator, ("squared", number, number * number))
+        match await process.receive():
+            case int(number):
+                await process.send(coordinator, ("squared", number, number * number))
 
 
 async def main(*argv: str) -> None:
@@ -39,8 +40,9 @@ async def main(*argv: str) -> None:
 
     squares: dict[int, int] = {}
     while len(squares) < ITEMS:
-        _, number, square = await process.receive()
-        squares[number] = square
+        match await process.receive():
+            case ("squared", int(number), int(square)):
+                squares[number] = square
     for number in sorted(squares):
         print(f"{number} squared is {squares[number]}")
 

@@ -140,16 +140,16 @@ async def worker(coordinator: Pid) -> None:
     """Count files until told to stop; end with the exception of a broken one."""
     me = process.self()
     while True:
-        message = await process.receive()
-        if message[0] == "stop":
-            return
-        _, file_id, path = message
-        counts: dict[str, int] = {}
-        for _ in count_in_slices(path, counts):
-            await asyncio.sleep(0)
-        await process.send(coordinator, ("counted", me, file_id, counts))
-        # The next file may wait in the mailbox already; the coordinator first.
-        await asyncio.sleep(0)
+        match await process.receive():
+            case ("stop",):
+                return
+            case ("count", int(file_id), str(path)):
+                counts: dict[str, int] = {}
+                for _ in count_in_slices(path, counts):
+                    await asyncio.sleep(0)
+                await process.send(coordinator, ("counted", me, file_id, counts))
+                # The next file may wait in the mailbox already; the coordinator first.
+                await asyncio.sleep(0)
 
 
 class Pool:
@@ -217,12 +217,11 @@ class Pool:
         for _ in range(process.schedulers()):
             await self.grow()
         while not self.tally.finished:
-            message = await process.receive()
-            if message[0] == "counted":
-                _, pid, file_id, counts = message
-                await self.counted(pid, file_id, counts)
-            elif message[0] == "DOWN":
-                await self.down(message[3], message[4])
+            match await process.receive():
+                case ("counted", str(pid), int(file_id), dict(counts)):
+                    await self.counted(Pid(pid), file_id, counts)
+                case ("DOWN", _, "process", str(pid), reason):
+                    await self.down(Pid(pid), reason)
             show_progress(self.tally)
         for pid in self.in_flight:
             with contextlib.suppress(otpnode.ProcessNotFoundError):

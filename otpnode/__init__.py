@@ -24,6 +24,41 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from otpnode import process as process
+    from otpnode.behaviours import system as system
+    from otpnode.behaviours.control import IGNORE as IGNORE
+    from otpnode.behaviours.control import NO_REPLY as NO_REPLY
+    from otpnode.behaviours.control import Continue as Continue
+    from otpnode.behaviours.control import Init as Init
+    from otpnode.behaviours.control import NoReply as NoReply
+    from otpnode.behaviours.control import Reply as Reply
+    from otpnode.behaviours.control import Sender as Sender
+    from otpnode.behaviours.control import Status as Status
+    from otpnode.behaviours.control import Stop as Stop
+    from otpnode.behaviours.control import Timeout as Timeout
+    from otpnode.behaviours.gen_server import GenServer as GenServer
+    from otpnode.behaviours.specs import ChildInfo as ChildInfo
+    from otpnode.behaviours.specs import ChildSpec as ChildSpec
+    from otpnode.behaviours.specs import SupervisorSpec as SupervisorSpec
+    from otpnode.behaviours.specs import child as child
+    from otpnode.behaviours.supervisor import Supervisor as Supervisor
+    from otpnode.behaviours.wire import reply as reply
+    from otpnode.errors import AlreadyStartedError as AlreadyStartedError
+    from otpnode.errors import CallCycleError as CallCycleError
+    from otpnode.errors import CallExit as CallExit
+    from otpnode.errors import CallTimeoutError as CallTimeoutError
+    from otpnode.errors import ChildError as ChildError
+    from otpnode.errors import MessageTooLargeError as MessageTooLargeError
+    from otpnode.errors import NameAlreadyRegisteredError as NameAlreadyRegisteredError
+    from otpnode.errors import NodeDownError as NodeDownError
+    from otpnode.errors import NotInProcessError as NotInProcessError
+    from otpnode.errors import OtpnodeError as OtpnodeError
+    from otpnode.errors import ProcessExit as ProcessExit
+    from otpnode.errors import ProcessNotFoundError as ProcessNotFoundError
+    from otpnode.errors import RemoteError as RemoteError
+    from otpnode.errors import ShardDownError as ShardDownError
+    from otpnode.errors import StartError as StartError
+    from otpnode.errors import SystemLimitError as SystemLimitError
+    from otpnode.errors import UnserializableError as UnserializableError
     from otpnode.pid import Pid as Pid
     from otpnode.process.carry import carry as carry
     from otpnode.ref import Ref as Ref
@@ -60,15 +95,34 @@ _HOME = {
     "node": "otpnode.running",
     "run": "otpnode.running",
     "stop": "otpnode.running",
+    "GenServer": "otpnode.behaviours.gen_server",
+    "Supervisor": "otpnode.behaviours.supervisor",
+    "ChildInfo": "otpnode.behaviours.specs",
+    "ChildSpec": "otpnode.behaviours.specs",
+    "SupervisorSpec": "otpnode.behaviours.specs",
+    "child": "otpnode.behaviours.specs",
+    "IGNORE": "otpnode.behaviours.control",
+    "NO_REPLY": "otpnode.behaviours.control",
+    "Continue": "otpnode.behaviours.control",
+    "Init": "otpnode.behaviours.control",
+    "NoReply": "otpnode.behaviours.control",
+    "Reply": "otpnode.behaviours.control",
+    "Sender": "otpnode.behaviours.control",
+    "Status": "otpnode.behaviours.control",
+    "Stop": "otpnode.behaviours.control",
+    "Timeout": "otpnode.behaviours.control",
+    "reply": "otpnode.behaviours.wire",
     **dict.fromkeys(_ERRORS, "otpnode.errors"),
 }
 
-__all__ = ["process", *sorted(_HOME)]
+_MODULES = {"process": "otpnode.process", "system": "otpnode.behaviours.system"}
+
+__all__ = [*_MODULES, *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> object:
-    if name == "process":
-        return import_module("otpnode.process")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'otpnode' has no attribute {name!r}")

@@ -11,6 +11,7 @@ from typing import NoReturn
 import otpnode
 from otpnode.config import NodeConfig
 from otpnode.launch import start
+from otpnode.scheduler.cpus import auto_schedulers
 from otpnode.target import TargetError
 
 USAGE = 2
@@ -86,9 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _schedulers(text: str) -> int:
     if text == "auto":
-        from otpnode.scheduler.cpus import auto_schedulers
-
-        return auto_schedulers()[0]
+        return auto_schedulers()[0] if sys.platform.startswith("linux") else 1
     try:
         number = int(text)
     except ValueError:

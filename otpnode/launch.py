@@ -9,12 +9,14 @@ it over one socket: the request in, signals in, the outcome out.
 from __future__ import annotations
 
 import json
+import logging
 import pickle
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from types import FrameType
@@ -22,18 +24,21 @@ from typing import cast
 
 from otpnode.config import NodeConfig
 from otpnode.errors import NodeDownError
+from otpnode.running import run_here
 from otpnode.scheduler.caller import DOWN, OUTCOME, read_answer, write_request
 from otpnode.scheduler.child import to_stderr
-from otpnode.scheduler.outcome import decode_outcome
+from otpnode.scheduler.outcome import decode_outcome, status
 from otpnode.scheduler.program import Loading, Program, UnguardedRunError, of_script
 from otpnode.scheduler.supervisor import Supervisor
 from otpnode.scheduler.worker import WorkerEntry
-from otpnode.target import split_target
+from otpnode.target import load_target, split_target
 
 BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[2]); "
     "from otpnode.scheduler.boot import main; main(int(sys.argv[1]))"
 )
+
+_PASSED_ON: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
 
 
 def start(config: NodeConfig, target: str, argv: list[str]) -> int:
@@ -44,6 +49,8 @@ def start(config: NodeConfig, target: str, argv: list[str]) -> int:
         ValueError: more than one scheduler on a system other than Linux.
     """
     split_target(target)
+    if config.schedulers == 1 and not _is_linux():
+        return _start_here(config, target, argv)
     check_system(config)
     program = Program(target=target, argv=argv)
     return Supervisor(config, WorkerEntry(program), announce=to_stderr).run()
@@ -51,11 +58,32 @@ def start(config: NodeConfig, target: str, argv: list[str]) -> int:
 
 def check_system(config: NodeConfig) -> None:
     """Refuse what only Linux can do."""
-    if not sys.platform.startswith("linux"):
+    if not _is_linux():
         raise ValueError(
-            f"a supervised node needs Linux (pidfds, SOCK_SEQPACKET), and this is {sys.platform}; "
-            "run on one loop: otpnode.run(main), schedulers=1"
+            f"{config.schedulers} schedulers need Linux (pidfds, SOCK_SEQPACKET), and this is {sys.platform}; "
+            "run on one loop: --schedulers 1, or otpnode.run(main)"
         )
+
+
+def _is_linux() -> bool:
+    return sys.platform.startswith("linux")
+
+
+def _start_here(config: NodeConfig, target: str, argv: list[str]) -> int:
+    """Run `target` on one loop of this process: where there is no supervisor."""
+    sys.path.insert(0, config.app_dir)
+    main = load_target(target)
+    logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    try:
+        run_here(config, main, tuple(argv))
+    except KeyboardInterrupt:
+        return 130
+    except SystemExit as error:
+        return status(error)
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
 
 
 def run_sharded(config: NodeConfig, main: Callable[..., object], args: tuple[object, ...]) -> object:
@@ -70,16 +98,20 @@ def run_sharded(config: NodeConfig, main: Callable[..., object], args: tuple[obj
     check_system(config)
     program = of_script(main, args)
     ours, theirs = socket.socketpair()
-    with ours:
-        with theirs:
-            command = [sys.executable, "-c", BOOT, str(theirs.fileno()), json.dumps(sys.path)]
-            supervisor = subprocess.Popen(command, pass_fds=[theirs.fileno()])
-        write_request(ours, pickle.dumps((replace(config), program)))
-        try:
-            kind, code, data = _wait(ours)
-        finally:
-            ours.close()
-            supervisor.wait()
+    # A Ctrl-C hits the new interpreter too; with the mask it inherits it can wait until that ignores INT.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
+    try:
+        with ours:
+            with theirs:
+                command = [sys.executable, "-c", BOOT, str(theirs.fileno()), json.dumps(sys.path)]
+                supervisor = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+            try:
+                kind, code, data = _ask(ours, pickle.dumps((replace(config), program)), mask)
+            finally:
+                ours.close()
+                supervisor.wait()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if kind == DOWN:
         raise NodeDownError(data.decode())
     if kind == OUTCOME:
@@ -102,18 +134,30 @@ def check_unguarded() -> None:
         )
 
 
-def _wait(ours: socket.socket) -> tuple[bytes, int, bytes]:
-    """Wait for the outcome, passing INT and TERM on; empty kind when the supervisor is gone."""
+def _ask(ours: socket.socket, request: bytes, mask: set[int]) -> tuple[bytes, int, bytes]:
+    """Send the request and wait for the outcome, passing INT and TERM on; empty kind when the supervisor is gone.
+
+    Called with both blocked; they come through, by `mask`, once they have somewhere to go.
+    """
+    try:
+        write_request(ours, request)
+    except OSError:
+        return b"", 0, b""
     if threading.current_thread() is not threading.main_thread():
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return read_answer(ours)
     before: dict[int, object] = {}
 
     def pass_on(number: int, frame: FrameType | None) -> None:
-        ours.send(bytes([number]))
+        try:
+            ours.send(bytes([number]))
+        except OSError:
+            return  # The supervisor is gone, which `read_answer` is about to tell.
 
-    for number in (int(signal.SIGINT), int(signal.SIGTERM)):
-        before[number] = signal.signal(number, pass_on)
+    for number in _PASSED_ON:
+        before[int(number)] = signal.signal(number, pass_on)
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         return read_answer(ours)
     finally:
         for number, handler in before.items():

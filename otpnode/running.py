@@ -11,6 +11,7 @@ from types import FrameType
 from typing import TypedDict, Unpack, cast
 
 from otpnode.config import NodeConfig
+from otpnode.errors import NodeDownError
 from otpnode.loops import loop_factory
 from otpnode.process.current import here
 from otpnode.process.hosting import LocalNode, MainEnd, run_main
@@ -95,7 +96,7 @@ def run(
         raise TypeError(f"otpnode.run takes a coroutine function, not {type(main).__name__}")
     if config.schedulers > 1:
         return _sharded()(config, main, args)
-    return _run_here(config, main, args)
+    return run_here(config, main, args)
 
 
 def _sharded() -> Callable[[NodeConfig, Callable[..., object], tuple[object, ...]], object]:
@@ -104,7 +105,7 @@ def _sharded() -> Callable[[NodeConfig, Callable[..., object], tuple[object, ...
     return cast("Callable[[NodeConfig, Callable[..., object], tuple[object, ...]], object]", module.run_sharded)
 
 
-def _run_here(config: NodeConfig, main: Callable[..., object], args: tuple[object, ...]) -> object:
+def run_here(config: NodeConfig, main: Callable[..., object], args: tuple[object, ...]) -> object:
     """Run on one loop of this OS process, in this thread."""
     with asyncio.Runner(loop_factory=loop_factory(config.loop)) as runner:
         loop = runner.get_loop()
@@ -121,6 +122,8 @@ def _run_here(config: NodeConfig, main: Callable[..., object], args: tuple[objec
         raise end.error.with_traceback(end.traceback)
     if isinstance(end.ended_badly, BaseException):
         raise mend(end.ended_badly)
+    if end.ended_badly is not None:
+        raise NodeDownError(f"main, or the process it returned, ended: {end.ended_badly!r}")
     return end.value
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from inspect import isawaitable
 from types import TracebackType
 from typing import Self, cast
 
 from otpnode.clock import Clock
 from otpnode.config import NodeConfig
+from otpnode.errors import ProcessExit
 from otpnode.pid import Pid, is_pid
 from otpnode.process import stopping
 from otpnode.process.children import adopt
@@ -18,7 +20,7 @@ from otpnode.process.monitoring import monitor
 from otpnode.process.proc import Proc
 from otpnode.process.shard import CallCopier, Shard
 from otpnode.process.spawning import Birth
-from otpnode.reasons import is_quiet
+from otpnode.reasons import NOPROC, is_quiet
 
 TREES_SHARE = 0.6
 """The part of the grace that main and the trees may use before everybody is asked."""
@@ -143,7 +145,7 @@ async def run_main(
         started: told the pid at once.
         report: log main's exception as that of any process; False when `run` raises it.
     """
-    birth = Birth(func=main, args=args, kwargs={}, sender=shard.system_pid, label="main", spread=True)
+    birth = Birth(func=_program, args=(main, args), kwargs={}, sender=shard.system_pid, label="main", spread=True)
     birth.mailbox_limit = shard.default_limit
     proc = shard.make(birth)
     end = MainEnd()
@@ -153,27 +155,26 @@ async def run_main(
     started(proc.pid)
     shard.queue.put(proc)
     dead = await over
-    if end.error is None:
-        end.value = dead.value
-        if not is_quiet(dead.reason):
-            end.ended_badly = dead.reason
-        if is_pid(end.value):
-            reason = await outlive(shard, str(end.value), started)
-            end.ended_badly = None if is_quiet(reason) else reason
+    end.value = dead.value
+    if end.error is None and not is_quiet(dead.reason):
+        end.ended_badly = dead.reason
     return end
 
 
-async def outlive(shard: Shard, pid: str, started: Callable[[str], None]) -> object:
-    """Wait for `pid` to end and return its reason."""
-    over: asyncio.Future[object] = shard.loop.create_future()
+async def _program(main: Callable[..., object], args: tuple[object, ...]) -> object:
+    """Be main; once it has returned a pid, live on as long as that process.
 
-    async def watch() -> None:
-        ref = await monitor(Pid(pid))
-        message = await receive(ref=ref)
-        over.set_result(cast("tuple[object, ...]", message)[4])
-
-    watcher = shard.make(Birth(func=watch, args=(), kwargs={}, sender=shard.system_pid))
-    shard.hidden.add(watcher.pid)
-    started(pid)
-    shard.queue.put(watcher)
-    return await over
+    Main's process stays, because what it returned is often a tree it is linked to, whose
+    parent must not die before it (SV-09).
+    """
+    running = main(*args)
+    if not isawaitable(running):
+        raise TypeError(f"{main!r} is not a coroutine function (it returned {type(running).__name__})")
+    value = await running
+    if is_pid(value):
+        ref = await monitor(Pid(str(value)))
+        down = cast("tuple[object, ...]", await receive(ref=ref))
+        # A process that was over before main returned told its end to whoever watched it then.
+        if not is_quiet(down[4]) and down[4] != NOPROC:
+            raise ProcessExit(down[4])
+    return value

@@ -9,6 +9,7 @@ a link owes, or the end of its monitor (SP-09, R12).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from otpnode.errors import OtpnodeError
@@ -22,7 +23,7 @@ from otpnode.transport.payload import PayloadError, dumps_call, loads_call
 from otpnode.transport.reason import dumps_reason, loads_reason
 
 if TYPE_CHECKING:
-    from otpnode.scheduler.neighbours import Neighbours
+    from otpnode.transport.codec import AnySignal
     from otpnode.transport.mesh import Peer
 
 ABANDONED = "abandoned"
@@ -39,9 +40,9 @@ class _Pending(NamedTuple):
 class Births:
     """Both ends of remote spawns, for one shard."""
 
-    def __init__(self, shard: Shard, neighbours: Neighbours) -> None:
+    def __init__(self, shard: Shard, write: Callable[[Peer, AnySignal], None]) -> None:
         self._shard = shard
-        self._neighbours = neighbours
+        self._write = write
         self._pending: dict[str, _Pending] = {}
         self._named: set[asyncio.Task[None]] = set()
 
@@ -164,4 +165,4 @@ class Births:
     def _reply(self, peer: Peer, request: SpawnRequest, pid: Pid | None, error: Exception | None) -> None:
         encoded = None if error is None else dumps_reason(error)
         sender = self._shard.system_pid if pid is None else pid
-        self._neighbours.write(peer, SpawnReply(sender, request.ref, pid, encoded))
+        self._write(peer, SpawnReply(sender, request.ref, pid, encoded))

@@ -58,7 +58,7 @@ class Neighbours:
         self._node = shard.config.name
         self._max_message = shard.config.max_message
         self.mesh = Mesh(shard.loop, self, self._max_message, tap_for)
-        self.births = Births(shard, self)
+        self.births = Births(shard, self.write)
         self.messages_in = 0
         self.messages_out = 0
         self._up: dict[int, int] = {}

@@ -39,6 +39,8 @@ class SignalInbox:
             signal.signal(signum, handler)
         for signum in self._ignored:
             signal.signal(signum, signal.SIG_IGN)
+        # Whoever started this process may have held them back until there was somebody to hear them.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*self._handlers, *self._ignored})
 
     def fileno(self) -> int:
         """The descriptor to poll."""

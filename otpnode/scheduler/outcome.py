@@ -16,9 +16,13 @@ BAD_END = b"b"
 def exit_code(end: MainEnd) -> int:
     """Return the exit code of DESIGN §1's table."""
     if isinstance(end.error, SystemExit):
-        code = end.error.code
-        return code if isinstance(code, int) else 0 if code is None else 1
+        return status(end.error)
     return 1 if end.error is not None or end.ended_badly is not None else 0
+
+
+def status(error: SystemExit) -> int:
+    """Return the exit status that a ``SystemExit`` means."""
+    return error.code if isinstance(error.code, int) else 0 if error.code is None else 1
 
 
 def encode_outcome(end: MainEnd) -> bytes:
@@ -49,4 +53,4 @@ def decode_outcome(data: bytes) -> object:
     reason = loads_reason(payload)
     if isinstance(reason, BaseException):
         raise mend(reason)
-    raise NodeDownError(f"the process that main returned ended: {reason!r}")
+    raise NodeDownError(f"main, or the process it returned, ended: {reason!r}")

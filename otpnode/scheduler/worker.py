@@ -18,7 +18,7 @@ from otpnode.process import stopping
 from otpnode.process.children import adopt
 from otpnode.process.current import HOSTS
 from otpnode.process.hosting import MainEnd, run_main
-from otpnode.scheduler.child import WorkerSeat
+from otpnode.scheduler.child import WorkerSeat, to_stderr
 from otpnode.scheduler.control import (
     Drained,
     Leave,
@@ -160,6 +160,9 @@ class Worker:
         self._main_pid = pid
 
     def _tell_end(self, end: MainEnd) -> None:
+        if not self._program.reports and isinstance(end.error, SystemExit) and isinstance(end.error.code, str):
+            # `sys.exit("text")` prints its text and is exit code 1; nobody logs a SystemExit.
+            to_stderr(end.error.code)
         for record in main_ended(exit_code(end), encode_outcome(end) if self._program.reports else b""):
             self._port.send(record)
 

@@ -94,7 +94,7 @@ _NAMES: dict[int, type] = {
 _encode = msgspec.msgpack.Encoder().encode
 _carried = msgspec.msgpack.Decoder(_Carried).decode
 _carried_ref = msgspec.msgpack.Decoder(_CarriedRef).decode
-_plain: dict[int, msgspec.msgpack.Decoder[AnySignal]] = {
+_PLAIN_DECODERS: dict[int, msgspec.msgpack.Decoder[AnySignal]] = {
     kind: msgspec.msgpack.Decoder(signal) for signal, kind in _PLAIN.items()
 }
 
@@ -171,7 +171,7 @@ def decode(kind: int, body: bytes) -> AnySignal:
             sender, to, ref, payload = _carried_ref(body)
             return signal(sender, to, ref, loads_reason(payload))  # type: ignore[no-any-return]
         if signal in _PLAIN:
-            return _plain[kind].decode(body)
+            return _PLAIN_DECODERS[kind].decode(body)
     except msgspec.MsgspecError as error:
         raise EnvelopeError(f"a frame of kind {kind} has a broken envelope: {error}") from error
     raise EnvelopeError(f"unknown frame kind {kind}")

@@ -28,7 +28,7 @@ ROOMS: dict[str, Room] = {
         may_import=(),
     ),
     "words": Room(
-        members=("otpnode.signals", "otpnode.config", "otpnode.target"),
+        members=("otpnode.signals", "otpnode.config", "otpnode.loops", "otpnode.target"),
         may_import=("facts",),
     ),
     "process face": Room(members=("otpnode.process.__init__",), may_import=("facts", "words", "process")),

@@ -34,6 +34,7 @@ STATE: dict[str, set[str]] = {
     # Who is calling, by context and by thread: the one file of ambient state.
     "otpnode/process/current.py": {"RUNNING", "HOSTS", "CURRENT"},
     # The variables a program declares at module level, as it declares its functions.
+    "otpnode/behaviours/wire.py": {"SERVING"},
     "otpnode/process/carry.py": {"_CARRIED"},
 }
 """Module-level state, each with its reason."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,7 +65,6 @@ class Snippet:
     output: str | None = None
     continued: bool = False
     skipped: str = ""
-    lines: list[str] = field(default_factory=list)
 
 
 def blocks_of(page: Path) -> list[Block]:
@@ -86,7 +85,8 @@ def blocks_of(page: Path) -> list[Block]:
             end = next((n for n in range(number + 1, len(lines)) if lines[n].strip() == fence[2]), None)
             if end is None:
                 raise ValueError(f"{page.name}:{number + 1}: the block is not closed")
-            text = textwrap.dedent("\n".join(lines[number + 1 : end])) + "\n"
+            indent = len(fence[1])
+            text = "".join(f"{line[indent:]}\n" for line in lines[number + 1 : end])
             found.append(Block(page, number + 2, fence[3], text, marks))
             marks = {}
             number = end

@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -63,7 +62,7 @@ def run(snippet: Snippet, folder: Path) -> Done:
 
 
 @pytest.fixture(scope="module")
-def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     """Run the programs this session asks for, two at a time; all have ended before the first is looked at."""
     folder = tmp_path_factory.mktemp("pages")
     wanted = []
@@ -73,7 +72,7 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             wanted.append(where)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         begun = {where: pool.submit(run, SNIPPETS[where], folder / str(n)) for n, where in enumerate(wanted)}
-    yield begun
+    return begun
 
 
 @pytest.mark.os_processes

@@ -3,34 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import sys
-from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import cast
 
 import anyio
+import anyio.lowlevel
 import pytest
 
-import otpnode
 from otpnode import process
 from otpnode.process import Pid, Ref
-from otpnode.process.proc import Proc
-from tests.support import drive, in_process
+from tests.support import perform
 
 SOON = 5.0
-
-
-def perform(loop: str, body: Callable[[], Awaitable[object]], *, eager: bool = False) -> object:
-    """Run `body` as a process of a node in somebody else's loop."""
-
-    async def main() -> object:
-        if eager:
-            asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
-        async with otpnode.node(exit_grace=0.5, kill_grace=0.2, stop_grace=1.0) as node:
-            return await in_process(node.shard, body)
-
-    return drive(main, loop=loop)
 
 
 def me() -> Pid:
@@ -149,7 +134,7 @@ class TestGroupsAndQueues:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(child(number)) for number in range(5)]
             assert [task.result() for task in tasks] == [(number, me()) for number in range(5)]
-            assert await asyncio.gather(child(1), child(2)) == [(1, me()), (2, me())]
+            assert list(await asyncio.gather(child(1), child(2))) == [(1, me()), (2, me())]
 
         perform(loop, body)
 
@@ -215,7 +200,10 @@ class TestGroupsAndQueues:
 
 class TestTheWorldOutside:
     def test_a_tcp_stream_between_two_processes(self, loop: str) -> None:
+        served: list[asyncio.Task[object] | None] = []
+
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            served.append(asyncio.current_task())
             while line := await reader.readline():
                 writer.write(line.upper())
                 await writer.drain()
@@ -239,14 +227,17 @@ class TestTheWorldOutside:
                 refs = [(await process.spawn_monitor(client, [port]))[1] for _ in range(5)]
                 for ref in refs:
                     assert cast("tuple[object, ...]", await process.receive(SOON, ref=ref))[4] == "normal"
+                assert len(served) == 5
+                await asyncio.gather(*cast("list[asyncio.Task[object]]", served))
 
         perform(loop, body)
 
     def test_to_thread_knows_its_process_and_must_not_await_verbs(self, loop: str) -> None:
         def in_thread() -> Pid | None:
+            process.call_threadsafe(process.self).result(SOON)  # Off the step that started this thread.
             for verb in (process.send(me(), "m"), process.receive()):
                 with pytest.raises(RuntimeError, match="call_threadsafe"):
-                    verb.send(None)
+                    asyncio.run(verb)
             with pytest.raises(RuntimeError, match="call_threadsafe"):
                 process.send_nowait(me(), "m")
             process.call_threadsafe(process.send, me(), "from the thread").result(SOON)
@@ -266,7 +257,7 @@ class TestTheWorldOutside:
             seen: list[Pid] = []
 
             async def child() -> None:
-                await anyio.sleep(0)
+                await anyio.lowlevel.checkpoint()
                 seen.append(me())
 
             async with anyio.create_task_group() as group:
@@ -347,127 +338,3 @@ class TestEagerTasks:
             assert asyncio.current_task() is parent
 
         perform(loop, body, eager=True)
-
-
-class TestCurrentTask:
-    def test_it_answers_as_a_task(self, loop: str) -> None:
-        async def body() -> None:
-            task = asyncio.current_task()
-            assert task is not None
-            assert isinstance(cast(object, task), Proc)
-            assert task not in asyncio.all_tasks()
-            assert not task.done()
-            assert not task.cancelled()
-            assert task.get_loop() is asyncio.get_running_loop()
-            assert task.get_name() == "main"
-            task.set_name("renamed")
-            assert task.get_name() == "renamed"
-            assert task.get_coro().__name__ == "body"  # type: ignore[union-attr]
-            assert [frame.f_code.co_name for frame in task.get_stack()] == ["body"]
-            text = io.StringIO()
-            task.print_stack(file=text)
-            assert "in body" in text.getvalue()
-            for answer in (task.result, task.exception):
-                with pytest.raises(asyncio.InvalidStateError):
-                    answer()
-            if sys.version_info >= (3, 12):
-                assert process.self() is not None
-                assert task.get_context() is not None
-
-        perform(loop, body)
-
-    def test_cancel_is_delivered_at_the_next_wait(self, loop: str) -> None:
-        async def body() -> None:
-            task = cast("asyncio.Task[object]", asyncio.current_task())
-            for wait in (linger, process.receive, lambda: asyncio.sleep(0)):
-                assert task.cancel("why")
-                assert task.cancelling() == 1
-                with pytest.raises(asyncio.CancelledError, match="why"):
-                    await wait()
-                assert task.uncancel() == 0
-            assert task.uncancel() == 0
-
-        perform(loop, body)
-
-    def test_cancel_from_a_callback_reaches_receive_and_future(self, loop: str) -> None:
-        async def body() -> None:
-            task = cast("asyncio.Task[object]", asyncio.current_task())
-            for wait in (process.receive, linger, lambda: process.receive(SOON)):
-                asyncio.get_running_loop().call_soon(task.cancel)
-                with pytest.raises(asyncio.CancelledError):
-                    await wait()
-                task.uncancel()
-            await process.send(me(), "message")
-            assert await process.receive() == "message"
-
-        perform(loop, body)
-
-    @pytest.mark.parametrize("pending", [True, False])
-    def test_uncancel_takes_a_pending_cancel_back_from_313_on(self, loop: str, pending: bool) -> None:
-        async def body() -> bool:
-            task = cast("asyncio.Task[object]", asyncio.current_task())
-            task.cancel()
-            if pending:
-                task.uncancel()
-            try:
-                await asyncio.sleep(0)
-            except asyncio.CancelledError:
-                return True
-            return False
-
-        assert perform(loop, body) is (not pending or sys.version_info < (3, 13))
-
-    def test_done_callbacks_and_outcomes(self, loop: str) -> None:
-        async def returns() -> str:
-            await process.receive()
-            return "value"
-
-        async def raises() -> None:
-            await process.receive()
-            raise KeyError("why")
-
-        async def body() -> None:
-            done: list[object] = []
-            tasks = []
-            for func in (returns, raises, linger):
-                pid, ref = await process.spawn_monitor(func)
-                record = cast("asyncio.Task[object]", asyncio.current_task().shard.table.find(pid))  # type: ignore[union-attr]
-                record.add_done_callback(done.append)
-                record.add_done_callback(print)
-                assert record.remove_done_callback(print) == 1
-                tasks.append(record)
-                if func is linger:
-                    await asyncio.sleep(0)
-                    record.cancel()
-                else:
-                    await process.send(pid, "go")
-                await process.receive(SOON, ref=ref)
-            await asyncio.sleep(0)
-            assert done == tasks
-            assert tasks[0].result() == "value"
-            assert isinstance(tasks[1].exception(), KeyError)
-            assert tasks[2].cancelled()
-            assert not tasks[2].cancel()
-            late: list[object] = []
-            tasks[0].add_done_callback(late.append)
-            await asyncio.sleep(0)
-            assert late == [tasks[0]]
-
-        perform(loop, body)
-
-    def test_a_bad_await_is_an_error_of_the_process(self, loop: str) -> None:
-        class Bad:
-            def __await__(self):  # type: ignore[no-untyped-def]
-                yield 3
-
-        async def body() -> None:
-            with pytest.raises(RuntimeError, match="bad yield"):
-                await Bad()
-            other = asyncio.new_event_loop()
-            future = other.create_future()
-            with pytest.raises(RuntimeError, match="different loop"):
-                await future
-            future.cancel()
-            other.close()
-
-        perform(loop, body)

@@ -56,7 +56,7 @@ def program(*parts: str, **quoted: str) -> str:
 
 # -- Common Patterns ----------------------------------------------------------
 
-WORKER_POOL = '''\
+WORKER_POOL = """\
 # Spawn worker pool
 workers = []
 for i in range(10):
@@ -67,9 +67,9 @@ for i in range(10):
 for i, work_item in enumerate(work):
     worker = workers[i % len(workers)]
     await process.send(worker, work_item)
-'''
+"""
 
-MONITOR_PATTERN = '''\
+MONITOR_PATTERN = """\
 async def monitored_operation():
     pid, ref = await process.spawn_monitor(risky_operation)
     
@@ -80,9 +80,9 @@ async def monitored_operation():
             return handle_failure(msg[4])  # reason
         elif msg[0] == 'result':
             return msg[1]
-'''  # noqa: W293
+"""  # noqa: W293
 
-LINK_FOR_CLEANUP = '''\
+LINK_FOR_CLEANUP = """\
 async def with_resource():
     # Spawn resource manager
     resource_pid = await process.spawn_link(resource_manager)
@@ -94,11 +94,11 @@ async def with_resource():
     finally:
         # If we die, resource_manager dies too (linked)
         pass
-'''  # noqa: W293
+"""  # noqa: W293
 
 # -- Debugging ----------------------------------------------------------------
 
-PROCESS_DISCOVERY = '''\
+PROCESS_DISCOVERY = """\
 # List all processes
 for pid in process.processes():
     print(f"Process: {pid}")
@@ -107,17 +107,17 @@ for pid in process.processes():
 db_pid = process.whereis("database")
 if db_pid and process.is_alive(db_pid):
     print(f"Database running: {db_pid}")
-'''  # noqa: W293
+"""  # noqa: W293
 
-MESSAGE_TRACING = '''\
+MESSAGE_TRACING = """\
 async def traced_process():
     while True:
         msg = await process.receive()
         print(f"[{process.self()}] Received: {msg}")
         # Process message
-'''
+"""
 
-MONITORING_HEALTH = '''\
+MONITORING_HEALTH = """\
 async def health_monitor(targets):
     refs = {}
     for target in targets:
@@ -128,7 +128,7 @@ async def health_monitor(targets):
         if msg[0] == 'DOWN':
             failed = refs[msg[1]]
             print(f"Process {failed} died: {msg[4]}")
-'''  # noqa: W293
+"""  # noqa: W293
 
 # -- Operations ---------------------------------------------------------------
 
@@ -155,16 +155,29 @@ PROCESS_CONTEXT = """\
 pid = process.self()  # Returns current PID
 """
 
-# -- the programs -------------------------------------------------------------
-
 QUIET = """
 async def quiet(pid):
     # Wait until pid has dealt with everything that has arrived.
-    while await process.process_info(pid, "message_queue_len", "status") != {
-        "message_queue_len": 0,
-        "status": "waiting",
-    }:
+    calm = {"message_queue_len": 0, "status": "waiting"}
+    while await process.process_info(pid, "message_queue_len", "status") != calm:
         await process.sleep(0.01)
+"""
+
+# -- the programs -------------------------------------------------------------
+
+MONITORED = """
+async def main():
+    await process.register("asker")
+    print(await monitored_operation())
+"""
+
+HANDLE_FAILURE = """
+def handle_failure(reason):
+    return f"failed: {reason!r}"
+
+
+{MONITOR_PATTERN}
+
 """
 
 EXAMPLES = {
@@ -190,69 +203,258 @@ EXAMPLES = {
         ),
         f"{[n * n for n in range(25)]}\n10 {[f'worker_{i}' for i in range(10)]}\n",
     ),
-    "monitor pattern": Example(
+    "monitor pattern, a result": Example(
         "Common Patterns",
         program(
             """
             async def risky_operation():
-                await process.send("asker", ("begun", process.self()))
-                order = await process.receive()
-                if order == "crash":
-                    raise ValueError("risky indeed")
                 await process.send("asker", ("result", 42))
+
+            """,
+            HANDLE_FAILURE,
+            MONITORED,
+            MONITOR_PATTERN=MONITOR_PATTERN,
+        ),
+        "42\n",
+    ),
+    "monitor pattern, a failure": Example(
+        "Common Patterns",
+        program(
+            """
+            async def risky_operation():
+                raise ValueError("risky indeed")
+
+            """,
+            HANDLE_FAILURE,
+            MONITORED,
+            MONITOR_PATTERN=MONITOR_PATTERN,
+        ),
+        "failed: ValueError('risky indeed')\n",
+    ),
+    "link for cleanup": Example(
+        "Common Patterns",
+        program(
+            """
+            data = "select 1"
+
+
+            async def resource_manager():
+                await process.register("manager")
+                verb, query = await process.receive()
+                await process.send("user", ("answer", verb, query))
                 await process.receive()
 
 
-            def handle_failure(reason):
-                return f"failed: {reason!r}"
-
-
-            {MONITOR_PATTERN}
-
-
-            async def asker(main_pid):
-                await process.register("asker")
-                await process.send(main_pid, await monitored_operation())
-
-
-            async def ordered(order):
-                ref = (await process.spawn_monitor(asker, [process.self()]))[1]
-                while process.whereis("asker") is None:
-                    await process.sleep(0.01)
-                await process.send("asker", ("order", order))
-                return await process.receive(timeout=30), await process.receive(timeout=30, ref=ref)
-
-
-            async def dispatch():
-                # Stands between the asker and the operation, which knows nobody but the name "asker".
-                pass
+            {LINK_FOR_CLEANUP}
+                print("used", result)
+                raise RuntimeError("the user fails")
 
 
             async def main():
-                for order in ("work", "crash"):
-                    print(await once(order))
-
-
-            async def once(order):
-                pid, ref = await process.spawn_monitor(asker, [process.self()])
-                target = None
-                while target is None:
-                    for one in process.processes():
-                        info = await process.process_info(one, "current", "status")
-                        if info and "risky_operation" in str(info["current"]) and info["status"] == "waiting":
-                            target = one
+                user, user_ref = await process.spawn_monitor(with_resource, name="user")
+                while (manager := process.whereis("manager")) is None and process.is_alive(user):
                     await process.sleep(0.01)
-                await process.send(target, order)
-                answer = await process.receive(timeout=30, match=lambda message: isinstance(message, (int, str)))
-                await process.receive(timeout=30, ref=ref)
-                if process.is_alive(target):
-                    await process.exit(target, "kill")
-                    while process.is_alive(target):
-                        await process.sleep(0.01)
-                return answer
+                print("DOWN", (await process.receive(timeout=30, ref=user_ref))[4])
+                while process.is_alive(manager):
+                    await process.sleep(0.01)
+                print("manager alive:", process.is_alive(manager), process.whereis("manager"))
             """,
-            MONITOR_PATTERN=MONITOR_PATTERN,
+            LINK_FOR_CLEANUP=LINK_FOR_CLEANUP,
         ),
-        "42\nfailed: ValueError('risky indeed')\n",
+        "used ('answer', 'query', 'select 1')\nDOWN the user fails\nmanager alive: False None\n",
+    ),
+    "process discovery": Example(
+        "Debugging",
+        program(
+            """
+            async def database():
+                await process.receive()
+
+
+            async def main():
+                await process.spawn(database, name="database")
+                {PROCESS_DISCOVERY}
+            """,
+            PROCESS_DISCOVERY=PROCESS_DISCOVERY,
+        ),
+        "Process: <pid 1>\nProcess: <pid 2>\nDatabase running: <pid 2>\n",
+    ),
+    "message tracing": Example(
+        "Debugging",
+        program(
+            QUIET,
+            """
+
+            {MESSAGE_TRACING}
+
+
+            async def main():
+                pid = await process.spawn(traced_process)
+                await process.send(pid, ("hello", [1, 2]))
+                await process.send(pid, "bye")
+                await quiet(pid)
+            """,
+            MESSAGE_TRACING=MESSAGE_TRACING,
+        ),
+        "[<pid 1>] Received: ('hello', [1, 2])\n[<pid 1>] Received: bye\n",
+    ),
+    "monitoring health": Example(
+        "Debugging",
+        program(
+            QUIET,
+            """
+
+            async def patient():
+                order = await process.receive()
+                if order == "crash":
+                    raise ValueError("unwell")
+
+
+            {MONITORING_HEALTH}
+
+
+            async def main():
+                targets = [await process.spawn(patient) for _ in range(3)]
+                health = await process.spawn(health_monitor, [targets])
+                while len(await process.process_info(health, "monitors")) < 3:
+                    await process.sleep(0.01)
+                await process.send(targets[0], "crash")
+                await gone(health, targets[0])
+                await process.exit(targets[1], "kill")
+                await gone(health, targets[1])
+                await process.send(targets[2], "retire")
+                await gone(health, targets[2])
+
+
+            async def gone(health, target):
+                while target in await process.process_info(health, "monitors"):
+                    await process.sleep(0.01)
+                await quiet(health)
+            """,
+            MONITORING_HEALTH=MONITORING_HEALTH,
+        ),
+        "Process <pid 1> died: unwell\nProcess <pid 2> died: killed\nProcess <pid 3> died: normal\n",
+    ),
+    "process creation and message passing": Example(
+        "Operations",
+        program(
+            """
+            async def func():
+                sender, message = await process.receive()
+                await process.send(sender, (message, process.self()))
+
+
+            async def main():
+                {SPAWN}
+                {IS_ALIVE}
+                {PROCESSES}
+                print(alive, pid in pids, len(pids))
+                target, message = pid, (process.self(), "hello")
+                {SEND}
+                {RECEIVE}
+                print(msg == ("hello", pid))
+                {SPAWN_MONITOR}
+                target = pid
+                {SEND}
+                {RECEIVE}
+                print(msg == ("hello", pid))
+                {RECEIVE}
+                print(msg == ("DOWN", ref, "process", pid, "normal"))
+                {IS_ALIVE}
+                print(alive)
+            """,
+            **{
+                name: globals()[name] for name in ("SPAWN", "SPAWN_MONITOR", "SEND", "RECEIVE", "IS_ALIVE", "PROCESSES")
+            },
+        ),
+        "True True 2\nTrue\nTrue\nTrue\nFalse\n",
+    ),
+    "relationships and exits": Example(
+        "Operations",
+        program(
+            """
+            async def func():
+                await process.receive()
+
+
+            async def main():
+                process.process_flag("trap_exits", True)
+                {SPAWN_LINK}
+                print(await process.process_info(process.self(), "links") == [pid])
+                {UNLINK}
+                print(await process.process_info(process.self(), "links"))
+                {LINK}
+                {MONITOR}
+                {DEMONITOR}
+                {MONITOR}
+                reason = "enough"
+                {EXIT}
+                down = await process.receive(timeout=30, ref=ref)
+                print(down == ("DOWN", ref, "process", pid, "enough"))
+                {RECEIVE}
+                print(msg == ("EXIT", pid, "enough"))
+            """,
+            **{
+                name: globals()[name]
+                for name in ("SPAWN_LINK", "UNLINK", "LINK", "MONITOR", "DEMONITOR", "EXIT", "RECEIVE")
+            },
+        ),
+        "True\n[]\nTrue\nTrue\n",
+    ),
+    "registry and context": Example(
+        "Operations",
+        program(
+            """
+            async def main():
+                {PROCESS_CONTEXT}
+                me = pid
+                name = "registrar"
+                {REGISTER}
+                {WHEREIS}
+                {REGISTERED}
+                print(pid == me, names)
+                {UNREGISTER}
+                {WHEREIS}
+                {REGISTERED}
+                print(pid, names)
+                {SELF}
+                print(pid == me)
+
+
+            # Outside a process
+            pid = process.self()  # Returns None
+            if __name__ == "__main__":
+                print(pid)
+                sys.stdout.flush()
+            """,
+            **{name: globals()[name] for name in ("REGISTER", "WHEREIS", "REGISTERED", "UNREGISTER", "SELF")},
+            PROCESS_CONTEXT=PROCESS_CONTEXT,
+        ),
+        "None\nTrue ['registrar']\nNone []\nTrue\n",
+    ),
+    "failure reasons": Example(
+        "Exit Handling",
+        program(
+            """
+            async def normal():
+                pass
+
+
+            async def abnormal():
+                raise KeyError("lost")
+
+
+            async def main():
+                process.process_flag("trap_exits", True)
+                for func in (normal, abnormal):
+                    pid, ref = await process.spawn_monitor(func, link=True)
+                    tag, down_ref, kind, down_pid, reason = await process.receive(timeout=30, ref=ref)
+                    print(tag, down_ref == ref, kind, down_pid == pid, repr(reason))
+                    tag, from_pid, reason = await process.receive(timeout=30)
+                    print(tag, from_pid == pid, repr(reason))
+            """,
+        ),
+        "DOWN True process True 'normal'\nEXIT True 'normal'\n"
+        "DOWN True process True KeyError('lost')\nEXIT True KeyError('lost')\n",
     ),
 }

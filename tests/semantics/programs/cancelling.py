@@ -27,6 +27,7 @@ from tests.semantics.peers import (
     spawn_there,
 )
 from tests.semantics.program import semantic
+from tests.support import until
 
 
 async def wait_on_future() -> None:
@@ -116,7 +117,8 @@ async def swallow_sleeping() -> None:
     end = time.monotonic() + 1.5
     while time.monotonic() < end:
         try:
-            await asyncio.wait_for(linger(), 0.05)
+            async with asyncio.timeout(0.05):
+                await linger()
         except (asyncio.CancelledError, TimeoutError):
             continue
 
@@ -273,8 +275,7 @@ async def shielded(answer: Ref) -> None:
         await asyncio.get_running_loop().create_future()
     except asyncio.CancelledError:
         pass
-    while process.self() is not None:
-        await asyncio.sleep(0)
+    await until(lambda: process.self() is None)
     outcomes: list[str] = []
     for attempt in (lambda: process.send(answer, "seen"), lambda: process.receive(timeout=0)):
         try:
@@ -302,9 +303,7 @@ async def ac08_what_outlives_its_process_is_cut_off() -> None:
     await settle()
     await process.exit(pid, "boom")
     assert await down(ref) == "boom"
-    async with asyncio.timeout(SOON):
-        while pid not in OUTCOMES:
-            await asyncio.sleep(0)
+    await until(lambda: pid in OUTCOMES)
     assert OUTCOMES.pop(pid) == ["boom", "boom", "plain"]
     await nothing_comes()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import cast
 
@@ -27,6 +27,7 @@ from tests.semantics.peers import (
     spawn_there,
 )
 from tests.semantics.program import semantic
+from tests.support import until
 
 
 async def who_in_children(answer: Ref) -> None:
@@ -100,9 +101,7 @@ STOPPED: list[str] = []
 
 async def count_stopped(pid: str, answer: Ref) -> None:
     """Report once three children of `pid` are cancelled."""
-    async with asyncio.timeout(SOON):
-        while STOPPED.count(pid) < 3:
-            await asyncio.sleep(0)
+    await until(lambda: STOPPED.count(pid) >= 3)
     await process.send(answer, (answer, STOPPED.count(pid)))
 
 
@@ -134,9 +133,10 @@ async def ct03_the_exception_of_a_bare_child_is_no_exit() -> None:
     assert await down(ref) == "normal"
 
 
-def run_verb(verb: Callable[..., object], *args: object) -> None:
-    """Drive a coroutine verb by hand, as a thread might."""
-    verb(*args).send(None)  # type: ignore[attr-defined]
+def run_verb(verb: Callable[..., Coroutine[object, object, object]], *args: object) -> None:
+    """Run a coroutine verb as a thread might, once the process is off the step that started the thread."""
+    process.call_threadsafe(process.self).result(SOON)
+    asyncio.run(verb(*args))
 
 
 async def use_threads(answer: Ref, to: Pid) -> None:

@@ -29,6 +29,7 @@ from tests.semantics.peers import (
     spawn_there,
 )
 from tests.semantics.program import semantic
+from tests.support import until
 
 NO_PROBE = "there is no edge-chasing probe between shards yet"
 
@@ -255,9 +256,11 @@ async def mb09_the_bound_holds_no_signal_up() -> None:
 
 async def until_length(pid: Pid, length: int) -> None:
     """Wait until so many messages are queued."""
-    async with asyncio.timeout(SOON):
-        while await process.process_info(pid, "message_queue_len") != length:
-            await asyncio.sleep(0)
+
+    async def there() -> bool:
+        return await process.process_info(pid, "message_queue_len") == length
+
+    await until(there)
 
 
 @semantic("MB-12")

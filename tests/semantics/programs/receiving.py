@@ -169,11 +169,11 @@ async def rc07_match_must_not_receive() -> None:
     await send_self(1, 2, 3)
 
     def receives(message: object) -> bool:
-        process.receive().send(None)  # type: ignore[attr-defined]
+        process.receive().send(None)
         return True
 
     def receives_with_timeout(message: object) -> bool:
-        process.receive(timeout=0).send(None)  # type: ignore[attr-defined]
+        process.receive(timeout=0).send(None)
         return True
 
     for match in (receives, receives_with_timeout):

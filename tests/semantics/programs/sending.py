@@ -68,7 +68,7 @@ async def sd01_targets_are_pids_names_and_refs() -> None:
     pid = await spawn_there(echo, name="sd01")
     for target in (pid, "sd01"):
         answer = process.alias(reply=True)
-        assert await process.send(target, (answer, "hello")) is None
+        assert await order(await peer(here=True), process.send, target, (answer, "hello")) is None
         assert await process.receive(SOON, ref=answer) == (answer, "hello")
     for bad in (None, 3, b"sd01", ("sd01", "node")):
         with pytest.raises(TypeError):

@@ -1,0 +1,141 @@
+"""All the ways a program of ``otpnode start`` can end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import cast
+
+import otpnode
+from otpnode import process
+from otpnode.process import Pid, ProcessExit
+from tests.node.apps.tools import get_tagged, idle, kill_shard, tell_os_pid, up_again
+
+not_callable = 42
+
+
+async def returns() -> None:
+    print("ran", flush=True)
+
+
+async def returns_text() -> str:
+    return "pid_of_nobody"
+
+
+async def ends_with(reason: object) -> None:
+    await asyncio.sleep(0.3)
+    raise ProcessExit(reason)
+
+
+async def crashes() -> None:
+    await asyncio.sleep(0.3)
+    raise ValueError("the tree fell")
+
+
+async def returns_pid(how: str, where: str) -> Pid:
+    """Return the pid of a process that ends a moment later."""
+    if how == "crash":
+        return await process.spawn(crashes, on=int(where))
+    if how == "lost":
+        pid = await process.spawn(idle, on=int(where))
+        await process.spawn(tell_os_pid, [process.self()], on=int(where))
+        os_pid = cast(int, (await get_tagged("os_pid"))[2])
+        await process.spawn(kill_later, [os_pid], on=0)
+        return pid
+    return await process.spawn(ends_with, [("shutdown", "enough") if how == "shutdown tuple" else how], on=int(where))
+
+
+async def kill_later(os_pid: int) -> None:
+    await asyncio.sleep(0.1)
+    os.kill(os_pid, signal.SIGKILL)
+
+
+async def exits(code: str) -> None:
+    raise SystemExit({"none": None}.get(code, int(code) if code.lstrip("-").isdigit() else code))
+
+
+async def exits_process(reason: str) -> None:
+    raise ProcessExit(reason)
+
+
+async def stops(code: str, where: str) -> None:
+    await process.spawn(stopper, [int(code)], on=int(where))
+    await idle()
+
+
+async def stops_by_default() -> None:
+    otpnode.stop()
+    await idle()
+
+
+async def stopper(code: int) -> None:
+    otpnode.stop(code)
+    await idle()
+
+
+async def raises() -> None:
+    raise LookupError("what main looked for")
+
+
+async def is_killed() -> None:
+    """Be main, and lose the shard."""
+    await process.spawn(idle, on=1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def kills(shards: str, times: str) -> None:
+    """Kill shards in turn, each when it is back, `times` in all; then wait."""
+    victims = [int(one) for one in shards.split(",")]
+    incarnations = dict(await process.subscribe_shards())
+    for number in range(int(times)):
+        victim = victims[number % len(victims)]
+        await kill_shard(victim)
+        print(f"killed {number + 1}", flush=True)
+        if number + 1 < int(times):
+            incarnations[victim] = await up_again(victim, incarnations[victim])
+    await idle()
+
+
+async def _clean_up(what: str) -> None:
+    print(f"main {what}", flush=True)
+    await asyncio.sleep(0.2)
+    print("main cleaned", flush=True)
+
+
+async def waits() -> None:
+    """Live until stopped, and clean up with an await."""
+    await process.spawn(tidy, [1], on=1)
+    print(f"main on {os.getpid()}\nwaiting", flush=True)
+    try:
+        await idle()
+    finally:
+        await _clean_up("stopping")
+
+
+async def tidy(number: int) -> None:
+    try:
+        print(f"tidy {number} waiting", flush=True)
+        await idle()
+    finally:
+        await asyncio.sleep(0.2)
+        print(f"tidy {number} cleaned", flush=True)
+
+
+async def refuses(where: str) -> None:
+    """Have a process that swallows every cancellation."""
+    await process.spawn(stubborn, on=int(where))
+    await idle()
+
+
+async def stubborn() -> None:
+    print("refusing", flush=True)
+    while True:
+        try:
+            await asyncio.sleep(600)
+        except asyncio.CancelledError:
+            print("swallowed", flush=True)
+
+
+def plain() -> None:
+    return

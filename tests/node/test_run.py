@@ -1,0 +1,71 @@
+"""`otpnode.run(main, schedulers=2)` from a script: the checks stand in the script, ``apps/script.py``."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.node.conftest import Launch
+from tests.node.support import count, script
+
+pytestmark = pytest.mark.os_processes
+
+
+def test_run_returns_what_main_returned_and_classes_of_the_script_travel_both_ways(launch: Launch) -> None:
+    launch(script("script", "values")).passes()
+
+
+def test_run_raises_what_main_raised_with_its_traceback_as_a_note_and_logs_it_not_as_well(launch: Launch) -> None:
+    run = launch(script("script", "exception"))
+    run.passes()
+    assert "NoLuck" not in run.err, run.told()
+    assert "Traceback" not in run.err, run.told()
+
+
+def test_run_raises_node_down_error_when_the_node_ends_without_a_result(launch: Launch) -> None:
+    launch(script("script", "down")).passes()
+
+
+def test_a_main_or_argument_that_cannot_travel_is_refused_before_anything_starts(launch: Launch) -> None:
+    run = launch(script("script", "cannot_travel"))
+    run.passes()
+    assert "ready" not in run.err, run.told()
+
+
+def test_large_results_arrive_and_results_that_cannot_travel_are_an_error(launch: Launch) -> None:
+    launch(script("script", "results")).passes()
+
+
+def test_stop_and_system_exit_are_system_exit_at_the_caller(launch: Launch) -> None:
+    launch(script("script", "exits")).passes()
+
+
+def test_run_works_from_a_thread(launch: Launch) -> None:
+    launch(script("script", "from_a_thread")).passes()
+
+
+def test_bad_settings_are_refused_and_handlers_of_the_caller_come_back(launch: Launch) -> None:
+    launch(script("script", "bad_settings")).passes()
+
+
+def test_the_guarded_block_does_not_run_in_workers(launch: Launch) -> None:
+    run = launch(script("script", "from_a_thread"))
+    run.passes()
+    assert run.out.count("the guarded block runs") == 1, run.told()
+    assert run.out.count("loaded as __main__") == 1, run.told()
+    assert run.out.count("loaded as __mp_main__") == 2, run.told()
+
+
+def test_an_unguarded_run_is_one_error_that_names_the_guard(launch: Launch) -> None:
+    run = launch(script("unguarded"))
+    assert run.wait() != 0
+    run.nothing_left()
+    assert run.err.count('if __name__ == "__main__":') == 1, run.told()
+    assert count("unguarded.py", run.err) > 0, run.told()
+
+
+def test_a_script_that_raises_in_a_worker_is_a_boot_failure_told_once_to_the_caller(launch: Launch) -> None:
+    run = launch(script("script_raises"))
+    run.ends_with(0)
+    assert count("^cause: boot failure", run.out) == 1, run.told()
+    assert count("^RuntimeError: only at home", run.out) == 1, run.told()
+    assert run.err.count("only at home") == 0, run.told()
