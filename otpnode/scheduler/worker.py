@@ -70,6 +70,7 @@ class Worker:
         self._main_pid: str | None = None
         self._stopping = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._mesh_fds: dict[tuple[int, int], list[int]] = {}
 
     def run(self) -> int:
         """Live; returns the worker's exit status."""
@@ -124,6 +125,7 @@ class Worker:
     def _on_control(self, record: ToWorker, fd: int | None) -> None:
         match record:
             case Seat(shard, incarnation, role) if fd is not None:
+                self._mesh_fds.setdefault((shard, incarnation), []).append(fd)
                 self._world.neighbours.mesh.seat(shard, incarnation, role, fd)
             case Seated():
                 self._port.send(Ready())
@@ -132,6 +134,7 @@ class Worker:
             case ShardUp(shard, incarnation):
                 self._world.neighbours.shard_up(shard, incarnation)
             case ShardDown(shard, incarnation, status):
+                self._mesh_fds.pop((shard, incarnation), None)
                 self._world.neighbours.shard_down(shard, incarnation, status)
             case Start():
                 self._begin(self._run_main())
@@ -183,7 +186,16 @@ class Worker:
     # -- forks by user code ---------------------------------------------------
 
     def _close_in_fork(self) -> None:
-        """In a child that user code forked: nothing of the node may be held open or spoken to there."""
+        """In a child that user code forked: nothing of the node may be held open or spoken to there.
+
+        The epoll set is shared with the shard, and what is taken out of it here would be taken out there. So each
+        descriptor stands for something else before the links unregister and close it.
+        """
+        nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        for fds in self._mesh_fds.values():
+            for fd in fds:
+                os.dup2(nowhere, fd, inheritable=False)
+        os.close(nowhere)
         shard = self._world.shard
         shard.running = None
         shard.thread = 0

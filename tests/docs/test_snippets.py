@@ -156,7 +156,7 @@ def anchors(page: Path) -> set[str]:
 _REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
 _ENTRIES = {
     match[2]: (match[1] or "", match[3])
-    for match in re.finditer(r"^#### `(await )?([\w.]+)\((.*)\)(?: → .*)?`$", _REFERENCE, re.MULTILINE)
+    for match in re.finditer(r"^#### `(await )?([\w.]+)\((.*?)\)(?: → .*)?`$", _REFERENCE, re.MULTILINE)
 }
 _ERRORS = {name for name in process.__all__ if isinstance(getattr(process, name), type)} - {"Pid", "Ref"}
 _VERBS = [name for name in process.__all__ if inspect.isfunction(getattr(process, name))]

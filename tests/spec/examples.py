@@ -1,13 +1,14 @@
-"""The examples of the specification of the process API, word for word, and the scaffolding that makes them programs.
+"""The scaffolding that makes programs of the specification's examples: functions and data it only names.
 
-`quoted` marks the words of the specification: nothing between ``quoted(`` and its end was changed. The rest, functions
-and data the specification only names, is ours.
+A line ``{NAME}`` in a program stands for the text of that name in `tests.spec.quoted`.
 """
 
 from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+
+from tests.spec import quoted
 
 
 @dataclass(frozen=True)
@@ -40,120 +41,19 @@ if __name__ == "__main__":
 """
 
 
-def program(*parts: str, **quoted: str) -> str:
-    """Put a program together; ``{name}`` on a line of its own stands for quoted text, at that indentation."""
+def program(*parts: str) -> str:
+    """Put a program together; ``{NAME}`` on a line of its own stands for quoted text, at that indentation."""
     source = HEAD + "\n".join(textwrap.dedent(part).strip("\n") + "\n" for part in parts) + TAIL
     lines = []
     for line in source.splitlines():
-        name = line.strip().strip("{}")
-        if line.strip() == f"{{{name}}}" and name in quoted:
+        name = line.strip().removeprefix("{").removesuffix("}")
+        if line.strip() == f"{{{name}}}":
             indent = line[: len(line) - len(line.lstrip())]
-            lines += textwrap.indent(quoted[name], indent).splitlines()
+            lines += textwrap.indent(getattr(quoted, name), indent).splitlines()
         else:
             lines.append(line)
     return "\n".join(lines) + "\n"
 
-
-# -- Common Patterns ----------------------------------------------------------
-
-WORKER_POOL = """\
-# Spawn worker pool
-workers = []
-for i in range(10):
-    pid = await process.spawn(worker_func, name=f"worker_{i}")
-    workers.append(pid)
-
-# Distribute work
-for i, work_item in enumerate(work):
-    worker = workers[i % len(workers)]
-    await process.send(worker, work_item)
-"""
-
-MONITOR_PATTERN = """\
-async def monitored_operation():
-    pid, ref = await process.spawn_monitor(risky_operation)
-    
-    while True:
-        msg = await process.receive(timeout=30)
-        if msg[0] == 'DOWN' and msg[1] == ref:
-            # Process died
-            return handle_failure(msg[4])  # reason
-        elif msg[0] == 'result':
-            return msg[1]
-"""  # noqa: W293
-
-LINK_FOR_CLEANUP = """\
-async def with_resource():
-    # Spawn resource manager
-    resource_pid = await process.spawn_link(resource_manager)
-    
-    try:
-        # Use resource
-        await process.send(resource_pid, ('query', data))
-        result = await process.receive()
-    finally:
-        # If we die, resource_manager dies too (linked)
-        pass
-"""  # noqa: W293
-
-# -- Debugging ----------------------------------------------------------------
-
-PROCESS_DISCOVERY = """\
-# List all processes
-for pid in process.processes():
-    print(f"Process: {pid}")
-    
-# Find specific process
-db_pid = process.whereis("database")
-if db_pid and process.is_alive(db_pid):
-    print(f"Database running: {db_pid}")
-"""  # noqa: W293
-
-MESSAGE_TRACING = """\
-async def traced_process():
-    while True:
-        msg = await process.receive()
-        print(f"[{process.self()}] Received: {msg}")
-        # Process message
-"""
-
-MONITORING_HEALTH = """\
-async def health_monitor(targets):
-    refs = {}
-    for target in targets:
-        refs[await process.monitor(target)] = target
-    
-    while True:
-        msg = await process.receive()
-        if msg[0] == 'DOWN':
-            failed = refs[msg[1]]
-            print(f"Process {failed} died: {msg[4]}")
-"""  # noqa: W293
-
-# -- Operations ---------------------------------------------------------------
-
-SPAWN = "pid = await process.spawn(func, args=None, kwargs=None, name=None, mailbox=True)"
-SPAWN_LINK = "pid = await process.spawn_link(func, args=None, kwargs=None, name=None)"
-SPAWN_MONITOR = "pid, ref = await process.spawn_monitor(func, args=None, kwargs=None, name=None)"
-SEND = "await process.send(target, message)"
-RECEIVE = "msg = await process.receive(timeout=None, match=None)"
-LINK = "await process.link(pid)"
-UNLINK = "await process.unlink(pid)"
-MONITOR = "ref = await process.monitor(pid)"
-DEMONITOR = "await process.demonitor(ref, flush=False)"
-REGISTER = "await process.register(name, pid=None)"
-UNREGISTER = "await process.unregister(name)"
-WHEREIS = "pid = process.whereis(name)"
-REGISTERED = "names = process.registered()"
-SELF = "pid = process.self()"
-IS_ALIVE = "alive = process.is_alive(pid)"
-PROCESSES = "pids = process.processes()"
-EXIT = "await process.exit(pid, reason)"
-
-PROCESS_CONTEXT = """\
-# Inside a process
-pid = process.self()  # Returns current PID
-"""
 
 QUIET = """
 async def quiet(pid):
@@ -199,7 +99,6 @@ EXAMPLES = {
                 print(sorted(squares))
                 print(len(workers), sorted(name for name in process.registered() if name != "collector"))
             """,
-            WORKER_POOL=WORKER_POOL,
         ),
         f"{[n * n for n in range(25)]}\n10 {[f'worker_{i}' for i in range(10)]}\n",
     ),
@@ -213,7 +112,6 @@ EXAMPLES = {
             """,
             HANDLE_FAILURE,
             MONITORED,
-            MONITOR_PATTERN=MONITOR_PATTERN,
         ),
         "42\n",
     ),
@@ -227,7 +125,6 @@ EXAMPLES = {
             """,
             HANDLE_FAILURE,
             MONITORED,
-            MONITOR_PATTERN=MONITOR_PATTERN,
         ),
         "failed: ValueError('risky indeed')\n",
     ),
@@ -259,7 +156,6 @@ EXAMPLES = {
                     await process.sleep(0.01)
                 print("manager alive:", process.is_alive(manager), process.whereis("manager"))
             """,
-            LINK_FOR_CLEANUP=LINK_FOR_CLEANUP,
         ),
         "used ('answer', 'query', 'select 1')\nDOWN the user fails\nmanager alive: False None\n",
     ),
@@ -275,7 +171,6 @@ EXAMPLES = {
                 await process.spawn(database, name="database")
                 {PROCESS_DISCOVERY}
             """,
-            PROCESS_DISCOVERY=PROCESS_DISCOVERY,
         ),
         "Process: <pid 1>\nProcess: <pid 2>\nDatabase running: <pid 2>\n",
     ),
@@ -294,7 +189,6 @@ EXAMPLES = {
                 await process.send(pid, "bye")
                 await quiet(pid)
             """,
-            MESSAGE_TRACING=MESSAGE_TRACING,
         ),
         "[<pid 1>] Received: ('hello', [1, 2])\n[<pid 1>] Received: bye\n",
     ),
@@ -331,7 +225,6 @@ EXAMPLES = {
                     await process.sleep(0.01)
                 await quiet(health)
             """,
-            MONITORING_HEALTH=MONITORING_HEALTH,
         ),
         "Process <pid 1> died: unwell\nProcess <pid 2> died: killed\nProcess <pid 3> died: normal\n",
     ),
@@ -363,9 +256,6 @@ EXAMPLES = {
                 {IS_ALIVE}
                 print(alive)
             """,
-            **{
-                name: globals()[name] for name in ("SPAWN", "SPAWN_MONITOR", "SEND", "RECEIVE", "IS_ALIVE", "PROCESSES")
-            },
         ),
         "True True 2\nTrue\nTrue\nTrue\nFalse\n",
     ),
@@ -394,10 +284,6 @@ EXAMPLES = {
                 {RECEIVE}
                 print(msg == ("EXIT", pid, "enough"))
             """,
-            **{
-                name: globals()[name]
-                for name in ("SPAWN_LINK", "UNLINK", "LINK", "MONITOR", "DEMONITOR", "EXIT", "RECEIVE")
-            },
         ),
         "True\n[]\nTrue\nTrue\n",
     ),
@@ -427,8 +313,6 @@ EXAMPLES = {
                 print(pid)
                 sys.stdout.flush()
             """,
-            **{name: globals()[name] for name in ("REGISTER", "WHEREIS", "REGISTERED", "UNREGISTER", "SELF")},
-            PROCESS_CONTEXT=PROCESS_CONTEXT,
         ),
         "None\nTrue ['registrar']\nNone []\nTrue\n",
     ),

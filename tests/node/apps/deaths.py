@@ -44,10 +44,10 @@ async def watched() -> None:
     exits: list[object] = []
     for _ in range(len(linked) + len(owed)):
         match await get():
-            case ("EXIT", pid, "noconnection"):
-                exits.append(pid)
-            case ("DOWN", ref, "process", target, "noconnection"):
-                assert owed.pop(cast(Ref, ref)) == target
+            case ("EXIT", source, "noconnection"):
+                exits.append(source)
+            case ("DOWN", told, "process", target, "noconnection"):
+                assert owed.pop(cast(Ref, told)) == target
             case other:
                 raise AssertionError(other)
     assert sorted(map(str, exits)) == sorted(linked)
@@ -136,30 +136,29 @@ async def while_down() -> None:
     passed()
 
 
-async def registrar(pid: Pid, asker: Pid) -> None:
-    """On the dead shard's other side: see the name gone when told so, and take it."""
+async def registrar(asker: Pid) -> None:
+    """On a third shard: look the name up when told that its owner is dead, and take it."""
     await get()
     found = process.whereis("door")
     try:
         await process.register("door", me())
     except NameAlreadyRegisteredError:
-        found = pid
+        found = Pid("taken")
     await process.send(asker, ("told", found))
     await idle()
 
 
 async def names() -> None:
     """Names are free before the news of the death: in its handler, and for whoever is told by it."""
-    dict(await process.subscribe_shards())
-    for number in range(3):
-        other = await process.spawn(registrar, [me(), me()], on=2)
+    incarnation = dict(await process.subscribe_shards())[1]
+    for told in (False, True, False, True):
+        other = await process.spawn(registrar, [me()], on=2)
         pid, ref = await process.spawn_monitor(idle, name="door", on=1)
         assert process.whereis("door") == pid
-        incarnation = dict(await process.subscribe_shards())[1]
         await kill_shard(1)
         await get(ref=ref)
-        if number % 2:
-            await process.send(other, "it is dead")
+        if told:
+            await process.send(other, ("it is dead",))
             assert await get_tagged("told") == ("told", None)
             assert process.whereis("door") == other
         else:
@@ -168,7 +167,7 @@ async def names() -> None:
             await process.register("door", me())
             assert process.whereis("door") == me()
         await process.unregister("door")
-        await up_again(1, incarnation)
+        incarnation = await up_again(1, incarnation)
         assert process.whereis("door") is None
     passed()
 
