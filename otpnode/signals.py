@@ -148,6 +148,14 @@ class Answer(NamedTuple):
     value: object
 
 
+class Probe(NamedTuple):
+    """`sender`'s send `ref` waits for room, and so, along a chain, for `to`: does the chain come back? (MB-08)."""
+
+    sender: str
+    to: str
+    ref: str
+
+
 class Credit(NamedTuple):
     """`n` more messages to `pid` may leave the receiving shard; 0: `pid` is dead (MB-02, MB-05)."""
 
@@ -174,6 +182,7 @@ Signal = (
     | Monitor
     | Demonitor
     | Down
+    | Probe
     | Ask
     | Answer
 )

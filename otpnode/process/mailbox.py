@@ -49,10 +49,9 @@ class Exempt:
 class BlockedSend:
     """A user message that waits for room at its sender's side (MB-03, MB-04)."""
 
-    __slots__ = ("admitted", "message", "sender")
+    __slots__ = ("admitted", "message")
 
-    def __init__(self, sender: Proc | None, message: object, admitted: asyncio.Future[None]) -> None:
-        self.sender = sender
+    def __init__(self, message: object, admitted: asyncio.Future[None]) -> None:
         self.message = message
         self.admitted = admitted
 
@@ -224,6 +223,13 @@ class Mailbox:
                 self.put(waiting.message)
                 waiting.admitted.set_result(None)
                 return
+
+    def overcommit(self, waiting: BlockedSend) -> None:
+        """Admit one blocked message over the bound: a circle of full mailboxes is broken here (MB-08)."""
+        if not waiting.admitted.done() and self.blocked is not None:
+            self.blocked.remove(waiting)
+            self.put(waiting.message)
+            waiting.admitted.set_result(None)
 
     # -- waiting --------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, cast
 from otpnode.errors import ProcessNotFoundError
 from otpnode.pid import PID_PREFIX
 from otpnode.process import waiting
+from otpnode.process.blocking import Block, closes_a_circle
 from otpnode.process.current import CURRENT, here
 from otpnode.process.entry import entered, entered_process, spent
 from otpnode.process.mailbox import IDLE, PARKED, SPECIAL, WOKEN, BlockedSend, Exempt, Mailbox
@@ -161,42 +162,21 @@ async def _admit(shard: Shard, me: Proc | None, box: Mailbox, message: object) -
     if box.owner is me or not box.full or box.owner.deaf:
         box.put(message)
         return
-    entry = BlockedSend(me, message, shard.loop.create_future())
-    if me is not None:
-        me.blocked_on = box
-        if _closes_a_cycle(me):
-            me.blocked_on = None
-            box.put(message)
-            return
+    if me is not None and closes_a_circle(shard, me, box.owner.pid):
+        box.put(message)
+        return
+    entry = BlockedSend(message, shard.loop.create_future())
     if box.blocked is None:
         box.blocked = deque()
     box.blocked.append(entry)
     box.care = True
-    alarm = shard.deadlines.after(waiting.STUCK_SECONDS, partial(waiting.warn_stuck, me, box.owner.pid))
-    try:
-        await entry.admitted
-    except asyncio.CancelledError:
-        if box.blocked is not None and entry in box.blocked:
-            box.blocked.remove(entry)
-        raise
-    finally:
-        alarm.cancel()
-        if me is not None:
-            me.blocked_on = None
-
-
-def _closes_a_cycle(me: Proc) -> bool:
-    """Follow who waits for whom; True when it leads back to `me` (MB-08)."""
-    seen = {me}
-    box = me.blocked_on
-    while box is not None:
-        if box.owner is me:
-            return True
-        if box.owner in seen:
-            return False
-        seen.add(box.owner)
-        box = box.owner.blocked_on
-    return False
+    with Block(shard, me, box.owner.pid, partial(box.overcommit, entry)):
+        try:
+            await entry.admitted
+        except asyncio.CancelledError:
+            if box.blocked is not None and entry in box.blocked:
+                box.blocked.remove(entry)
+            raise
 
 
 async def receive(timeout: float | None = None, match: Match | None = None, *, ref: Ref | str | None = None) -> object:

@@ -27,6 +27,7 @@ from otpnode.process.relations import AliasMode, LinkTable, MonitorRecord
 
 if TYPE_CHECKING:
     from otpnode.pid import Pid
+    from otpnode.process.blocking import Block
     from otpnode.process.shard import Shard
     from otpnode.process.timers import Deadline
 
@@ -59,7 +60,7 @@ class Proc:
         "ancestors",
         "bay",
         "begun_at",
-        "blocked_on",
+        "blocks",
         "body",
         "children",
         "context",
@@ -110,7 +111,7 @@ class Proc:
         self.dictionary: dict[object, object] | None = None
         self.children: set[asyncio.Future[object]] | None = None
         self.timers: set[str] | None = None
-        self.blocked_on: Mailbox | None = None
+        self.blocks: list[Block] | None = None
         self.grace: Deadline | None = None
         self.bay = Bay(self)
         self.place = make_place(self.bay)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from otpnode.process import exits
+from otpnode.process.blocking import chase
 from otpnode.process.exits import Deliver, Die, Verdict, is_text
 from otpnode.process.relations import LinkTable
 from otpnode.reasons import KILL, NOPROC
@@ -26,6 +27,7 @@ from otpnode.signals import (
     Link,
     Message,
     Monitor,
+    Probe,
     Signal,
     TimerMessage,
     UnlinkAck,
@@ -58,6 +60,7 @@ class Reception:
             Monitor: self._monitor,
             Demonitor: self._demonitor,
             Down: self._down,
+            Probe: self._probe,
             Ask: self._ask,
             Answer: self._answer,
         }
@@ -150,6 +153,9 @@ class Reception:
         if record.alias in ("demonitor", "reply_demonitor"):
             drop_alias(proc, signal.ref)
         proc.mailbox.put_exempt((record.tag, signal.ref, "process", record.shown, signal.reason))
+
+    def _probe(self, signal: Probe) -> None:
+        chase(self._shard, signal)
 
     # -- questions ------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -12,17 +11,6 @@ from otpnode.process.mailbox import WOKEN, Mailbox
 if TYPE_CHECKING:
     from otpnode.process.proc import Proc
     from otpnode.process.timers import Deadline
-
-log = logging.getLogger(__name__)
-
-STUCK_SECONDS = 5.0
-"""How long a send may wait for room before the log says who waits for whom (MB-08)."""
-
-
-def warn_stuck(sender: Proc | None, target: str) -> None:
-    """Say that a send has waited unusually long."""
-    who = "a caller outside any process" if sender is None else sender.pid
-    log.warning("%s has waited %.0f s for room in the mailbox of %s", who, STUCK_SECONDS, target)
 
 
 class Limit:

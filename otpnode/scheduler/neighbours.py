@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from otpnode.errors import ProcessNotFoundError
 from otpnode.pid import Address, Pid, address, make_pid
+from otpnode.process.blocking import Block
 from otpnode.process.mailbox import UNBOUNDED
 from otpnode.process.proc import Proc
 from otpnode.process.reception import links_of
@@ -130,12 +132,13 @@ class Neighbours:
             return
         waiting = Waiting(frame, self._shard.loop.create_future())
         account.waiting.append(waiting)
-        try:
-            await waiting.admitted
-        except asyncio.CancelledError:
-            if waiting in account.waiting:
-                account.waiting.remove(waiting)
-            raise
+        with Block(self._shard, proc, message.to, partial(account.overcommit, waiting, peer.write)):
+            try:
+                await waiting.admitted
+            except asyncio.CancelledError:
+                if waiting in account.waiting:
+                    account.waiting.remove(waiting)
+                raise
 
     def send_nowait(self, owner: Address, message: Message) -> bool:
         """Queue now or return False."""

@@ -27,6 +27,7 @@ from otpnode.signals import (
     Message,
     Monitor,
     Nack,
+    Probe,
     ShardSignal,
     Signal,
     SpawnReply,
@@ -86,6 +87,7 @@ _PLAIN: dict[type, int] = {
     SpawnReply: 15,
     Credit: 16,
     Nack: 17,
+    Probe: 18,
 }
 _NAMES: dict[int, type] = {
     kind: signal for table in (_MESSAGES, _REASONS, _REFERRED, _PLAIN) for signal, kind in table.items()

@@ -62,12 +62,12 @@ def normalise(text: str, scenario: Scenario) -> str:
         found = _LIST.match(line)
         lines.append(found.group(1) + _sorted_runs(found.group(2)) if found else line)
     block = 0
-    for index, line in enumerate(lines):
-        if line is None:
+    for index, shown in enumerate(list(lines)):
+        if shown is None:
             continue
-        if _STEP.match(line) and (index == 0 or not (lines[index - 1] or "").startswith(line[:4])):
+        if _STEP.match(shown) and (index == 0 or not (lines[index - 1] or "").startswith(shown[:4])):
             block = index
-        death = _DEATH.match(line)
+        death = _DEATH.match(shown)
         if death:
             _free_results(lines, block, index, death.group(1))
     return "\n".join(line for line in lines if line is not None)

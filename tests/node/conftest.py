@@ -26,7 +26,9 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
     runs: list[Run] = []
 
     def begin(command: list[str], *, cwd: Path = ROOT, **env: str) -> Run:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1", **env}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **env}
+        # It would make two writes of each line, and hide that somebody forgot to flush.
+        environment.pop("PYTHONUNBUFFERED", None)
         run = Run(command, tmp_path / f"run{len(runs)}", cwd, environment)
         runs.append(run)
         return run

@@ -113,6 +113,11 @@ async def waits() -> None:
         await _clean_up("stopping")
 
 
+async def waits_alone() -> None:
+    print("waiting", flush=True)
+    await idle()
+
+
 async def tidy(number: int) -> None:
     try:
         print(f"tidy {number} waiting", flush=True)

@@ -19,7 +19,7 @@ from otpnode.scheduler.neighbours import Neighbours
 from otpnode.transport.link import SocketLink
 from tests.node.apps.tools import get, get_tagged, idle, me, passed, tell_os_pid, up_again
 
-ENVELOPE = 400
+ENVELOPE = 100
 """Bytes that a frame has at most beside its payload."""
 
 

@@ -31,7 +31,6 @@ from tests.semantics.peers import (
 from tests.semantics.program import semantic
 from tests.support import until
 
-NO_PROBE = "there is no edge-chasing probe between shards yet"
 
 
 async def send_and_report(to: Pid, message: object, answer: Ref) -> None:
@@ -216,7 +215,7 @@ async def exchange(to: Pid, count: int, coming: int) -> int:
     return len(await drain(coming))
 
 
-@semantic("MB-08", pending=NO_PROBE)
+@semantic("MB-08")
 async def mb08_two_full_mailboxes_do_not_deadlock() -> None:
     one, other = await peer(here=True), await peer()
     rooms = fill(one.pid), fill(other.pid)
@@ -226,7 +225,7 @@ async def mb08_two_full_mailboxes_do_not_deadlock() -> None:
     assert await outcome(back) == 115 + rooms[1]
 
 
-@semantic("MB-08", pending=NO_PROBE)
+@semantic("MB-08")
 async def mb08_a_ring_of_full_mailboxes_does_not_deadlock() -> None:
     ring = [await peer(here=True), await peer(), await peer(here=True), await peer()]
     rooms = [fill(member.pid) for member in ring]
