@@ -94,9 +94,18 @@ def run(
     config = NodeConfig(schedulers=schedulers, loop=loop, **settings)  # type: ignore[arg-type]
     if not callable(main):
         raise TypeError(f"otpnode.run takes a coroutine function, not {type(main).__name__}")
+    _refuse_inside_a_loop()
     if config.schedulers > 1:
         return _sharded()(config, main, args)
     return run_here(config, main, args)
+
+
+def _refuse_inside_a_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError("otpnode.run was called inside a running event loop; use `async with otpnode.node():` there")
 
 
 def _sharded() -> Callable[[NodeConfig, Callable[..., object], tuple[object, ...]], object]:

@@ -78,9 +78,12 @@ def import_failed(name: str, error: BaseException) -> TargetError:
     """Make the error of a program whose import raised: its traceback, without our own frames."""
     # The frames of otpnode and of the import machinery tell the user nothing about the program.
     trace = error.__traceback__
-    while trace is not None and (
-        "importlib" in trace.tb_frame.f_code.co_filename or trace.tb_frame.f_code.co_filename == __file__
-    ):
+    while trace is not None and _is_machinery(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
     text = "".join(traceback.format_exception(type(error), error, trace))
     return TargetError(BOOT_FAILURE, f"otpnode: importing {name!r} failed\n{text}")
+
+
+def _is_machinery(filename: str) -> bool:
+    ours = (__file__, "otpnode/scheduler/program.py", "multiprocessing/spawn.py", "/runpy.py")
+    return "importlib" in filename or filename.startswith("<frozen runpy") or filename.endswith(ours)

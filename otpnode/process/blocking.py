@@ -101,14 +101,15 @@ def _follow(shard: Shard, initiator: str, start: str, leaves: Callable[[str], No
     ahead = [start]
     while ahead:
         pid = ahead.pop()
-        if pid == initiator:
-            return True
         if pid in seen:
             continue
         seen.add(pid)
         if shard.router.elsewhere(pid) is not None:
+            # The initiator too: only its own shard can admit its message.
             leaves(pid)
             continue
+        if pid == initiator:
+            return True
         proc = shard.table.live.get(pid)
         ahead += [block.to for block in (proc.blocks if proc is not None else None) or ()]
     return False

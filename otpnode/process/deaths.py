@@ -23,10 +23,13 @@ from typing import TYPE_CHECKING
 from otpnode.errors import ProcessExit
 from otpnode.process.exits import fan_out
 from otpnode.process.proc import DEAD, EXITING, NEW, Proc
+from otpnode.process.runqueue import RunQueue
 from otpnode.reasons import CANCELLED, NORMAL, strip
 
 if TYPE_CHECKING:
     from otpnode.process.shard import Shard
+
+_DRIVERS = frozenset(step.__code__.co_filename for step in (Proc.step, RunQueue.drain))
 
 crash_log = logging.getLogger("otpnode.crash")
 
@@ -112,6 +115,7 @@ class Deaths:
     def _report(self, proc: Proc, error: BaseException) -> None:
         reporter = self.reporters.pop(proc.pid, None)
         reported = reporter is not None and reporter(error)
+        _leave_out_our_frames(error)
         strip(error)
         if not reported:
             label = f" ({proc.label})" if proc.label else ""
@@ -154,6 +158,15 @@ class Deaths:
         for signal in owed:
             shard.router.post(signal)
         shard.on_death(proc)
+
+
+def _leave_out_our_frames(error: BaseException) -> None:
+    """Begin the traceback where the user's code begins: the frame that drove it says nothing."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename in _DRIVERS:
+        trace = trace.tb_next
+    if trace is not None:
+        error.__traceback__ = trace
 
 
 def _reason_of(how: BaseException) -> object:

@@ -72,6 +72,8 @@ async def process_info(pid: Pid | str, *keys: str) -> object:
         Ordered behind the caller's earlier signals to `pid` (SEMANTICS SO-05, PI-01).
     """
     shard, me = await entered("process_info")
+    if not isinstance(pid, str):
+        raise TypeError(f"process_info takes a pid or a registered name, not {type(pid).__name__}")
     wanted = check_keys(keys)
     found = shard.names.whereis(pid) if not pid.startswith(PID_PREFIX) else pid
     if found is None:

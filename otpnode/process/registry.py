@@ -14,6 +14,9 @@ from otpnode.errors import NameAlreadyRegisteredError, ProcessNotFoundError
 from otpnode.pid import PID_PREFIX, Pid
 from otpnode.ref import REF_PREFIX
 
+MAX_NAME = 4096
+"""Longest name, in characters: it must fit a record between supervisor and shard."""
+
 
 class Names(Protocol):
     """The name table as one shard sees it."""
@@ -66,6 +69,8 @@ def check_name(name: object) -> str:
             f"{name!r} cannot be a process name: a name is a non-empty str, not 'undefined', "
             f"and starts with neither '{PID_PREFIX}' nor '{REF_PREFIX}'"
         )
+    if len(name) > MAX_NAME:
+        raise ValueError(f"a process name has at most {MAX_NAME} characters, this one has {len(name)}")
     return name
 
 

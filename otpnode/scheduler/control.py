@@ -14,9 +14,6 @@ import msgspec
 MAX_RECORD = 1 << 16
 """Longest control record in bytes; longer answers travel in parts."""
 
-MAX_NAME = 1 << 12
-"""Longest registered name in characters, so that a name with its pid always fits a record."""
-
 
 class _Record(msgspec.Struct, frozen=True, array_like=True):
     pass

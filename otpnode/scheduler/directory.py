@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
 from otpnode.pid import address
-from otpnode.scheduler.control import MAX_NAME
+from otpnode.process.registry import MAX_NAME
 
 Refusal = Literal["", "taken", "named", "not_found", "unknown_name", "too_long"]
 _LONGEST_PID: Final = 128

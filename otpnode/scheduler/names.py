@@ -13,9 +13,8 @@ from typing import Protocol
 
 from otpnode.errors import NameAlreadyRegisteredError, ProcessNotFoundError
 from otpnode.pid import Pid
-from otpnode.process.registry import second_name, taken
+from otpnode.process.registry import MAX_NAME, second_name, taken
 from otpnode.scheduler.control import (
-    MAX_NAME,
     FromWorker,
     NameCommit,
     NameRegister,

@@ -8,11 +8,14 @@ that its ``if __name__ == "__main__"`` block does not run.
 from __future__ import annotations
 
 import multiprocessing.spawn as mp_spawn
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
+from otpnode.errors import UnserializableError
 from otpnode.target import BOOT_FAILURE, TargetError, import_failed, load_target
 from otpnode.transport.payload import PayloadError, dumps_call, loads_call
 
@@ -61,7 +64,25 @@ def of_script(main: Callable[..., object], args: tuple[object, ...]) -> Program:
         for key, value in prepare("otpnode").items()
         if key in ("init_main_from_name", "init_main_from_path", "sys_path", "sys_argv", "dir", "orig_dir")
     }
+    _check_home(main, preparation)
     return Program(call=call, preparation=preparation, reports=True)
+
+
+def _check_home(main: Callable[..., object], preparation: dict[str, object]) -> None:
+    """Refuse a main of ``__main__`` that no worker could load again.
+
+    There a name would mean whatever a worker happens to call so in its own ``__main__``.
+    """
+    inner: object = main
+    while isinstance(inner, partial):
+        inner = inner.func
+    path = preparation.get("init_main_from_path")
+    loadable = "init_main_from_name" in preparation or (path is not None and os.path.exists(str(path)))
+    if getattr(inner, "__module__", None) == "__main__" and not loadable:
+        raise UnserializableError(
+            "workers cannot load main again: it comes from no file (python -c, standard input, an interactive "
+            "session); put it into a module and import it, or run on one loop: schedulers=1"
+        )
 
 
 def load(program: Program, app_dir: str) -> Main:

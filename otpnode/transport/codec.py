@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from otpnode.errors import MessageTooLargeError, OtpnodeError
+from otpnode.errors import MessageTooLargeError, OtpnodeError, UnserializableError
 from otpnode.signals import (
     AliasMessage,
     Answer,
@@ -139,7 +139,7 @@ def encode(signal: AnySignal, max_message: int) -> Frame:
         reason = _bounded(dumps_reason(signal.reason), signal.reason, max_message)
         return Frame(_REFERRED[kind], _encode((signal.sender, signal.to, signal.ref, reason)), signal.sender)
     if isinstance(signal, Answer):
-        value = _bounded(dumps_reason(signal.value), signal.value, max_message)
+        value = _bounded(_answer(signal.value), signal.value, max_message)
         return Frame(_REFERRED[kind], _encode((signal.sender, signal.to, signal.ref, value)), signal.sender)
     return Frame(_PLAIN[kind], _encode(signal), getattr(signal, "sender", None))
 
@@ -147,6 +147,16 @@ def encode(signal: AnySignal, max_message: int) -> Frame:
 def _given_reason(reason: object) -> bytes:
     """Encode what the user gave to ``exit()``: an exception becomes what a death would send, the rest must travel."""
     return dumps_reason(reason) if isinstance(reason, BaseException) else dumps(reason, what="reason")
+
+
+def _answer(value: object) -> bytes:
+    """Encode an answer; of a snapshot with something that cannot travel, the rest still does (PI-01)."""
+    try:
+        return dumps(value)
+    except UnserializableError:
+        if not isinstance(value, dict):
+            return dumps_reason(value)
+        return dumps({key: loads_reason(dumps_reason(each)) for key, each in value.items()})
 
 
 def _bounded(payload: bytes, value: object, max_message: int) -> bytes:

@@ -74,7 +74,9 @@ async def actor(name: str, driver: str) -> None:
 
 
 async def body(name: str, driver: str, ops: list[list[object]]) -> None:
-    """Do some operations at once, without a word to the driver, and return."""
+    """Do some operations at once and return."""
+    # On another shard it may end its parent before `spawn` has returned there (SP-02): the driver must know it.
+    process.send_nowait(driver, ("child", name, process.self(), True))
     for op, *args in ops:
         if op == "stop":
             return stop(*args)

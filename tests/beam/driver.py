@@ -168,7 +168,7 @@ class Drive:
                     self._results[order] = (waiting[0], waiting[1], value)
             case ("ref", str(label), str(ref)):
                 self._names.label(label, ref)
-            case ("child", str(name), str(pid), unwatched):
+            case ("child", str(name), str(pid), unwatched) if name not in self._names.pids:
                 if unwatched:
                     self._names.call(name, pid)
                     self._dead[name] = UNWATCHED

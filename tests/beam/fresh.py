@@ -2,9 +2,10 @@
 
     python -m tests.beam.fresh [--count N] [--seed SEED] [--keep DIR]
 
-Six of ten programs are lockstep on one node, one and a half have concurrent steps, two and
-a half are spread over three nodes and lose some. Exit code 0 when nothing differs, 1 when
-something does (it is printed, and kept with ``--keep``), 2 when there is no Erlang.
+Six of ten programs are lockstep on one node, half of them wide (`tests.beam.wide`); one and
+a half have concurrent steps; two and a half are spread over three nodes and lose some. Exit
+code 0 when nothing differs, 1 when something does (it is printed, and kept with ``--keep``),
+2 when there is no Erlang.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from time import perf_counter
 
 from tests.beam.campaign import Tally, run_everywhere
-from tests.beam.gen import write
+from tests.beam.gen import scenario, write
+from tests.beam.wide import wide_scenario
 
 ORACLE = Path(__file__).resolve().parent / "beam_runner.escript"
 PACKAGE = "erlang-base"
@@ -53,12 +56,14 @@ def usable(files: list[Path]) -> list[Path]:
 
 def generate(seed: str, count: int, folder: Path) -> tuple[list[Path], list[str]]:
     """Write and record `count` scenarios; returns the usable ones, and what went wrong."""
-    par, shards = round(count * 0.15), round(count * 0.25)
-    local = write(f"{seed}L", count - par - shards, folder)
-    at_once = write(f"{seed}P", par, folder, par=True)
-    spread = write(f"{seed}S", shards, folder, shards=3)
-    wrong = [*record(local), *record(at_once, "--repeat", str(REPEAT)), *record(spread, "--nodes")]
-    return usable([*local, *at_once, *spread]), wrong
+    at_once, spread, spread_wide, local = (round(count * share) for share in (0.15, 0.15, 0.1, 0.3))
+    wide = count - at_once - spread - spread_wide - local
+    here = write(f"{seed}L", local, folder) + write(f"{seed}W", wide, folder, wide_scenario)
+    par = write(f"{seed}P", at_once, folder, partial(scenario, par=True))
+    nodes = write(f"{seed}S", spread, folder, partial(scenario, shards=3))
+    nodes += write(f"{seed}V", spread_wide, folder, partial(wide_scenario, shards=3))
+    wrong = [*record(here), *record(par, "--repeat", str(REPEAT)), *record(nodes, "--nodes")]
+    return usable([*here, *par, *nodes]), wrong
 
 
 def report(tallies: list[Tally]) -> bool:

@@ -13,6 +13,7 @@ import json
 import random
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.beam.scenario import Step
@@ -227,10 +228,10 @@ class Author:
 
 
 def scenario(
-    rng: random.Random, name: str, *, shards: int = 1, par: bool = False, steps: int = 28
+    rng: random.Random, name: str, *, shards: int = 1, par: bool = False, steps: int = 28, author: Author | None = None
 ) -> dict[str, object]:
     """Return a random scenario."""
-    author = Author(rng, shards)
+    author = author or Author(rng, shards)
     script: list[Step] = []
     for actor in BASE:
         if rng.random() < 0.5:
@@ -252,15 +253,16 @@ def scenario(
     return {"name": name, "doc": "random", "actors": BASE, **placed, "script": script}
 
 
-def write(seed: int | str, count: int, out: Path, *, shards: int = 1, par: bool = False) -> list[Path]:
-    """Write `count` scenarios of a seed; returns their paths."""
+Maker = Callable[[random.Random, str], dict[str, object]]
+
+
+def write(seed: int | str, count: int, out: Path, make: Maker = scenario) -> list[Path]:
+    """Write `count` scenarios of a seed, each made by ``make(rng, name)``; returns their paths."""
     out.mkdir(parents=True, exist_ok=True)
     paths = []
     for index in range(count):
         name = f"r_{seed}_{index}"
-        text = json.dumps(
-            scenario(random.Random(f"{seed}.{index}"), name, shards=shards, par=par), separators=(",", ":")
-        )
+        text = json.dumps(make(random.Random(f"{seed}.{index}"), name), separators=(",", ":"))
         paths.append(out / f"{name}.json")
         paths[-1].write_text(text, encoding="utf-8")
     return paths
@@ -275,7 +277,7 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--par", action="store_true")
     given = parser.parse_args(argv)
-    write(given.seed, given.count, given.out, shards=given.shards, par=given.par)
+    write(given.seed, given.count, given.out, partial(scenario, shards=given.shards, par=given.par))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from tests.node.conftest import Launch
@@ -69,3 +71,19 @@ def test_a_script_that_raises_in_a_worker_is_a_boot_failure_told_once_to_the_cal
     assert count("^cause: boot failure", run.out) == 1, run.told()
     assert count("^RuntimeError: only at home", run.out) == 1, run.told()
     assert run.err.count("only at home") == 0, run.told()
+    assert count('^  File "', run.out) == 1, f"frames that tell nothing about the script{run.told()}"
+
+
+def test_a_main_that_comes_from_no_file_is_refused_before_anything_starts(launch: Launch) -> None:
+    program = "import otpnode\nasync def main(): return 5\nif __name__ == '__main__': otpnode.run(main, schedulers=2)"
+    run = launch([sys.executable, "-c", program])
+    run.ends_with(1)
+    assert count("UnserializableError: workers cannot load main again", run.err) == 1, run.told()
+    assert "ready" not in run.err, run.told()
+
+
+def test_a_main_imported_from_a_module_needs_no_script(launch: Launch) -> None:
+    program = "import otpnode; from tests.node.apps.endings import returns; otpnode.run(returns, schedulers=2)"
+    run = launch([sys.executable, "-c", program])
+    run.ends_with(0)
+    assert run.out == "ran\n", run.told()

@@ -43,5 +43,6 @@ def test_call_threadsafe_raises_in_a_fork(launch: Launch, tmp_path: Path) -> Non
     assert verbs["call_threadsafe"] == "RuntimeError"
 
 
-def test_a_pool_of_forks_works_beside_the_node(launch: Launch) -> None:
-    launch(start("forks:thread_pool")).passes()
+@pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+def test_a_pool_of_forks_works_beside_the_node(launch: Launch, loop: str) -> None:
+    launch(start("forks:thread_pool", "--loop", loop)).passes()

@@ -176,7 +176,7 @@ def test_mb02_the_hundred_and_first_send_suspends() -> None:
         await settled(shard)
         assert await process.process_info(sender, "dictionary") == {"sent": 100}
         assert await process.process_info(pid, "message_queue_len") == 100
-        assert proc_of(shard, sender).blocked_on is proc_of(shard, pid).mailbox
+        assert [block.to for block in proc_of(shard, sender).blocks or ()] == [pid]
 
     on_a_still_node(body)
 

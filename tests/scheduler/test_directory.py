@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otpnode.scheduler.control import MAX_NAME, MAX_RECORD, Names, NameTable, encode
+from otpnode.process.registry import MAX_NAME
+from otpnode.scheduler.control import MAX_RECORD, Names, NameTable, encode
 from otpnode.scheduler.directory import Change, Directory, Verdict
 from otpnode.scheduler.nameservice import _batches
 from otpnode.scheduler.replica import Replica
