@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import threading
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from otpnode.loops import loop_factory
 from otpnode.process.current import here
 from otpnode.process.hosting import LocalNode, MainEnd, run_main
 from otpnode.reasons import mend
+
+log = logging.getLogger("otpnode")
 
 
 class Settings(TypedDict, total=False):
@@ -120,7 +123,7 @@ def run_here(config: NodeConfig, main: Callable[..., object], args: tuple[object
         loop = runner.get_loop()
         interrupts = Interrupts(loop)
         with interrupts:
-            end = loop.run_until_complete(_one_loop(config, main, args, interrupts))
+            end = _run_until(loop, loop.create_task(_one_loop(config, main, args, interrupts)), interrupts)
     if interrupts.count:
         raise KeyboardInterrupt
     if isinstance(end, int):
@@ -134,6 +137,19 @@ def run_here(config: NodeConfig, main: Callable[..., object], args: tuple[object
     if end.ended_badly is not None:
         raise NodeDownError(f"main, or the process it returned, ended: {end.ended_badly!r}")
     return end.value
+
+
+def _run_until(
+    loop: asyncio.AbstractEventLoop, program: asyncio.Task[MainEnd | int], interrupts: Interrupts
+) -> MainEnd | int:
+    """Run to the end of `program`; what a bare child task throws at the loop ends nothing but that task (AC-09)."""
+    while True:
+        try:
+            return loop.run_until_complete(program)
+        except (SystemExit, KeyboardInterrupt) as error:
+            if program.done() or interrupts.count > 1:
+                raise
+            log.error("a child task raised %r; the node goes on", error)
 
 
 async def _one_loop(

@@ -20,7 +20,7 @@ if os.path.exists(FLAG):
 async def main(what: str) -> None:
     """Kill shard 1; then return while its next incarnation boots, or live on."""
     await process.subscribe_shards()
-    open(FLAG, "w").close()  # noqa: ASYNC230, SIM115
+    open(FLAG, "w").close()  # noqa: ASYNC230
     await kill_shard(1)
     assert await process.receive(20) == ("shard_down", 1, 1, -9)
     if what == "returns":
