@@ -30,7 +30,7 @@ SLICE_SECONDS = 0.002
 class RunQueue:
     """The processes of one shard that can run."""
 
-    __slots__ = ("_context", "_drain", "_resume", "_shard", "pulse", "ready", "scheduled")
+    __slots__ = ("_context", "_drain", "_resume", "_shard", "pulse", "ready", "scheduled", "slices")
 
     def __init__(self, shard: Shard) -> None:
         self._shard = shard
@@ -40,6 +40,7 @@ class RunQueue:
         """Slices belong to nobody: a callback would otherwise carry the context of whoever was first put here."""
         self.ready: deque[Proc] = deque()
         self.scheduled = False
+        self.slices = 0
         self.pulse: Callable[[int], None] | None = None
         """Called when a slice begins with the number that can run, when it ends with minus that number."""
 
@@ -114,6 +115,7 @@ class RunQueue:
     def _pause(self) -> None:
         """End the slice; go on in the next turn of the loop if anybody can run."""
         self._shard.running = None
+        self.slices += 1
         CURRENT_TASKS.pop(self._shard.loop, None)
         if self.pulse is not None:
             self.pulse(-len(self.ready))

@@ -21,7 +21,7 @@ SHARE = 0.45
 """Of the steps, these are wide."""
 
 TIMER_MS = 15
-LATER_MS = 5000
+LATER_MS = 3_600_000
 """A timer goes off in the sleep that follows it, or never."""
 
 LOCAL_ONLY = ("monitor_name", "info_name", "timer", "later", "cancel", "read", "child_registers")

@@ -32,7 +32,6 @@ from tests.semantics.program import semantic
 from tests.support import until
 
 
-
 async def send_and_report(to: Pid, message: object, answer: Ref) -> None:
     """Send, and say that it is done."""
     await process.send(to, message)
