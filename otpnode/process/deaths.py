@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING
 
 from otpnode.errors import ProcessExit
 from otpnode.process.exits import fan_out
+from otpnode.process.interrupted import Interrupted
 from otpnode.process.proc import DEAD, EXITING, NEW, Proc
 from otpnode.process.runqueue import RunQueue
-from otpnode.reasons import CANCELLED, NORMAL, strip
+from otpnode.reasons import CANCELLED, KILLED, NORMAL, strip
 
 if TYPE_CHECKING:
     from otpnode.process.shard import Shard
@@ -78,7 +79,7 @@ class Deaths:
             return
         if proc.state != EXITING:
             reason = _reason_of(how)
-            if not isinstance(how, (StopIteration, ProcessExit, asyncio.CancelledError)):
+            if not isinstance(how, (StopIteration, ProcessExit, asyncio.CancelledError, Interrupted)):
                 self._report(proc, how)
             self._retire(proc, reason)
         if isinstance(how, StopIteration):
@@ -178,4 +179,6 @@ def _reason_of(how: BaseException) -> object:
         return how.reason
     if isinstance(how, asyncio.CancelledError):
         return CANCELLED
+    if isinstance(how, Interrupted):
+        return KILLED
     return how

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from threading import get_ident
 
 from otpnode.clock import Clock, MonotonicClock
@@ -22,6 +23,7 @@ from otpnode.process.serials import LocalSerials, Serials
 from otpnode.process.spawning import Birth, make
 from otpnode.process.table import Table
 from otpnode.process.timers import Deadlines, Timer
+from otpnode.process.watchdog import Watchdog
 from otpnode.ref import RefMaker
 
 CallCopier = Callable[[tuple[object, ...], dict[str, object]], tuple[tuple[object, ...], dict[str, object]]]
@@ -42,6 +44,7 @@ class Shard:
     __slots__ = (
         "__weakref__",
         "_death_watchers",
+        "_watchdog",
         "accepting",
         "call_copier",
         "config",
@@ -54,6 +57,7 @@ class Shard:
         "incarnation",
         "loop",
         "mailboxes",
+        "make_watchdog",
         "names",
         "number",
         "placed_by_spread",
@@ -120,7 +124,17 @@ class Shard:
         self.accepting = True
         self.everyones_death: list[Callable[[Proc], None]] = []
         self._death_watchers: dict[str, Callable[[Proc], None]] = {}
+        self.make_watchdog: Callable[[], Watchdog] = partial(Watchdog, self)
+        self._watchdog: Watchdog | None = None
         HOSTS.setdefault(self.thread, []).append(self)
+
+    @property
+    def watchdog(self) -> Watchdog:
+        """The thread that ends processes which hold the loop; made when it is first needed."""
+        if self._watchdog is None:
+            self._watchdog = self.make_watchdog()
+            self._watchdog.start()
+        return self._watchdog
 
     @property
     def default_limit(self) -> int | None:
@@ -195,6 +209,8 @@ class Shard:
     def close(self) -> None:
         """Leave the loop: timers dropped, waiting questions cancelled, the shard found by nobody."""
         self.deadlines.close()
+        if self._watchdog is not None:
+            self._watchdog.stop()
         for _, waiter in self.questions.values():
             waiter.cancel()
         hosts = HOSTS.get(self.thread, [])

@@ -7,9 +7,16 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import copy_context
 from inspect import isawaitable
+from typing import TYPE_CHECKING
 
 from otpnode.errors import ProcessExit
-from otpnode.process.current import CURRENT, HOSTS
+from otpnode.process.current import CURRENT, HOSTS, foreign_thread
+from otpnode.process.exits import is_text
+from otpnode.process.lifecycle import exit
+from otpnode.reasons import KILL
+
+if TYPE_CHECKING:
+    from otpnode.process.proc import Proc
 
 
 def call_threadsafe(verb: Callable[..., object], *args: object) -> Future[object]:
@@ -34,6 +41,8 @@ def call_threadsafe(verb: Callable[..., object], *args: object) -> Future[object
     if proc is not None:
         if proc.cut_off:
             raise ProcessExit(proc.reason)
+        if proc.shard.thread == 0:
+            raise foreign_thread()
         loop = proc.shard.loop
     else:
         loops = {shard.loop for shards in list(HOSTS.values()) for shard in shards}
@@ -42,10 +51,20 @@ def call_threadsafe(verb: Callable[..., object], *args: object) -> Future[object
         if len(loops) > 1:
             raise RuntimeError("several nodes run in this OS process; call from within one of their processes")
         loop = loops.pop()
+    if verb is exit and len(args) == 2 and is_text(args[1], KILL):
+        _order_kill(proc, args[0])
     result: Future[object] = Future()
     context = copy_context()
     loop.call_soon_threadsafe(_begin, loop, result, verb, args, context=context)
     return result
+
+
+def _order_kill(proc: Proc | None, pid: object) -> None:
+    """See to it that a kill from a thread ends a process that holds the loop (FS-03)."""
+    shards = [proc.shard] if proc is not None else [shard for each in list(HOSTS.values()) for shard in each]
+    for shard in shards:
+        if isinstance(pid, str) and pid in shard.table.live:
+            shard.watchdog.order(0.0, pid)
 
 
 def _begin(

@@ -18,6 +18,7 @@ from otpnode.clock import Clock, MonotonicClock
 
 if TYPE_CHECKING:
     from otpnode.process.proc import Proc
+    from otpnode.process.watchdog import Order
 
 
 class Deadline:
@@ -44,11 +45,14 @@ class Timer(NamedTuple):
 
     deadline: Deadline
     target: Proc | None
+    order: Order | None = None
 
     def stop(self, ref: str) -> bool:
         """Make it never fire; True when it had not."""
         if self.target is not None and self.target.timers is not None:
             self.target.timers.discard(ref)
+        if self.order is not None and self.deadline.action is not None:
+            self.order.cancel()
         return self.deadline.cancel()
 
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from otpnode.pid import PID_PREFIX, Pid, is_pid
 from otpnode.process.current import CURRENT, here
 from otpnode.process.entry import entered
+from otpnode.process.exits import is_text
 from otpnode.process.inspection import ask
 from otpnode.process.timers import Timer
+from otpnode.reasons import KILL
 from otpnode.ref import REF_PREFIX, Ref, is_ref
 from otpnode.signals import AliasMessage, Exit2, TimerMessage
 
@@ -51,13 +53,22 @@ def start_timer(delay: float, target: Pid | Ref | str, message: object) -> Ref:
 
 
 def exit_after(delay: float, pid: Pid, reason: object) -> Ref:
-    """Send an exit signal to `pid` in `delay` seconds; a ref for `cancel_timer`."""
+    """Send an exit signal to `pid` in `delay` seconds; a ref for `cancel_timer`.
+
+    With ``'kill'`` it is a deadline that ends a pure-Python loop too, on its own shard
+    as well (SEMANTICS FS-03).
+    """
     shard = here()
     if not is_pid(pid):
         raise TypeError(f"exit_after takes a pid, not {pid!r}")
     proc = CURRENT.get()
     sender = shard.system_pid if proc is None else proc.pid
-    return _arm(shard, shard.refs.make(), delay, pid, lambda: shard.router.post(Exit2(sender, pid, reason)))
+    ref = _arm(shard, shard.refs.make(), delay, pid, lambda: shard.router.post(Exit2(sender, pid, reason)))
+    timer = shard.timers.get(ref)
+    if timer is not None and timer.target is not None and is_text(reason, KILL):
+        # A pure-Python loop holds the shard, timers included: the watchdog's thread keeps this one too.
+        shard.timers[ref] = timer._replace(order=shard.watchdog.order(delay, pid))
+    return ref
 
 
 async def cancel_timer(ref: Ref | str) -> bool:

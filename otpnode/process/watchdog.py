@@ -29,8 +29,8 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import otpnode
 from otpnode.process.asyncio_names import CURRENT_TASKS
+from otpnode.process.interrupted import Interrupted
 
 if TYPE_CHECKING:
     from otpnode.process.proc import Proc
@@ -41,15 +41,7 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS = 0.05
 TRIES = 40
 TRY_SECONDS = 0.002
-_OURS = os.path.dirname(otpnode.__file__) + os.sep
-
-
-class Interrupted(BaseException):  # noqa: N818
-    """Raised inside a process that is killed while it computes.
-
-    Not an exit signal that could be trapped, and not an error of the process: whatever
-    it does with it, its reason is ``'killed'``.
-    """
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
 class Order:

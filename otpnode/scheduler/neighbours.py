@@ -16,15 +16,17 @@ from functools import partial
 from otpnode.errors import ProcessNotFoundError
 from otpnode.pid import Address, Pid, address, make_pid
 from otpnode.process.blocking import Block
+from otpnode.process.exits import is_text
 from otpnode.process.mailbox import UNBOUNDED
 from otpnode.process.proc import Proc
 from otpnode.process.reception import links_of
 from otpnode.process.shard import Shard
 from otpnode.process.spawning import Birth, shard_down
-from otpnode.reasons import NOCONNECTION, NOPROC
+from otpnode.reasons import KILL, NOCONNECTION, NOPROC
 from otpnode.scheduler.births import Births
 from otpnode.scheduler.board import UNBOUNDED_WINDOW, Board
-from otpnode.signals import Credit, Demonitor, Down, Exit, Message, Nack, Signal, SpawnReply, SpawnRequest
+from otpnode.scheduler.condemned import Condemned
+from otpnode.signals import Credit, Demonitor, Down, Exit, Exit2, Message, Nack, Signal, SpawnReply, SpawnRequest
 from otpnode.transport.codec import AnySignal, encode, encode_message
 from otpnode.transport.credit import Account, Room, Waiting, first_window
 from otpnode.transport.link import Tap
@@ -60,6 +62,7 @@ class Neighbours:
         self._node = shard.config.name
         self._max_message = shard.config.max_message
         self.mesh = Mesh(shard.loop, self, self._max_message, tap_for)
+        self._condemned = Condemned(board, shard.number, shard.deadlines)
         self.births = Births(shard, self.write)
         self.messages_in = 0
         self.messages_out = 0
@@ -101,6 +104,8 @@ class Neighbours:
         peer = self._peer(owner)
         if peer is not None:
             self.write(peer, signal)
+            if isinstance(signal, Exit2) and is_text(signal.reason, KILL) and self.is_alive(owner):
+                self._condemned.add(owner)
         else:
             lost = self._lost.get(owner.shard) == owner.incarnation
             self._shard.router.bounce(signal, NOCONNECTION if lost else NOPROC)

@@ -85,6 +85,7 @@ class Worker:
         self._configure_logging()
         adopt(self._loop)
         self._world.shard.request_stop = lambda code: self._port.send(StopNode(code))
+        self._world.shard.watchdog  # noqa: B018 - made and started here, after the fork
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)

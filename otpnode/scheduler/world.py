@@ -11,8 +11,20 @@ import time
 from collections.abc import Callable
 
 from otpnode.config import NodeConfig
+from otpnode.pid import make_pid
 from otpnode.process.shard import Shard
-from otpnode.scheduler.board import COUNTERS, HEARTBEAT, LIVE, RUN_QUEUE, SLICE_STARTED, SPREAD_PLACED, Board, Counter
+from otpnode.process.watchdog import Watchdog
+from otpnode.scheduler.board import (
+    COUNTERS,
+    HEARTBEAT,
+    LIVE,
+    RUN_QUEUE,
+    RUNNING,
+    SLICE_STARTED,
+    SPREAD_PLACED,
+    Board,
+    Counter,
+)
 from otpnode.scheduler.names import NamePort, ReplicaNames
 from otpnode.scheduler.neighbours import Neighbours
 from otpnode.scheduler.placement import Placement
@@ -61,6 +73,21 @@ class World:
         self.shard.placer = self.placement.choose
         self.shard.spread_changed = self._publish_spread
         self.shard.queue.pulse = self._pulse
+        self._config = config
+        self._writers = board.max_schedulers
+        self.shard.make_watchdog = lambda: Watchdog(self.shard, words=self._condemned, sampled=self._sampled)
+
+    def _condemned(self) -> list[str]:
+        """Read whom other shards want killed here; stale words name somebody dead."""
+        shard = self.shard
+        return [
+            make_pid(self._config.name, shard.number, shard.incarnation, serial)
+            for serial in self._area.interrupts(self._writers)
+            if serial
+        ]
+
+    def _sampled(self, serial: int) -> None:
+        self._area.words[self._area.base + RUNNING] = serial
 
     def _publish_spread(self, count: int) -> None:
         self._area.words[self._area.base + SPREAD_PLACED] = count

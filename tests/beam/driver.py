@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import cast
@@ -41,6 +42,8 @@ class Drive:
         """Order → step, actor, operation, its first argument."""
         self._results: dict[int, tuple[int, str, object]] = {}
         self._deaths: list[tuple[str, object]] = []
+        self._overdue: set[int] = set()
+        """Orders that nobody waits for any more."""
         self._orders = 0
         self._lines = [f"# {scenario.name}"]
 
@@ -69,7 +72,8 @@ class Drive:
         for pid in self._names.pids.values():
             await process.exit(cast(Pid, pid), "kill")
         self._pending.clear()
-        await self._quiet()
+        with suppress(RuntimeError):
+            await self._quiet()
 
     # -- one step -------------------------------------------------------------
 
@@ -123,12 +127,20 @@ class Drive:
             else:
                 result = "(died)" if step[0] in self._dead else "(blocked)"
             self._lines.append(f"{step_text(number, step)} -> {result}")
+            if step[1] == "spawn" and isinstance(order, int):
+                self._label_untold(step)
         late = [(step, name, self._names.text(value)) for step, name, value in self._results.values()]
         self._lines += [f"      ~ {name} step {step} -> {text}" for step, name, text in sorted(late)]
         deaths = [(name, self._names.text(reason)) for name, reason in self._deaths]
         self._lines += [f"      ! {name} died {text}" for name, text in sorted(deaths)]
         self._results.clear()
         self._deaths.clear()
+
+    def _label_untold(self, step: Step) -> None:
+        """A spawner that died before `spawn` returned could not tell its monitor's ref: any ref of the dead will do."""
+        label = cast("dict[str, str]", step[3]).get("monitor") if len(step) > 3 else None
+        if label is not None and label not in self._names.refs:
+            self._names.label(label, process.make_ref())
 
     # -- quiet ----------------------------------------------------------------
 
@@ -144,11 +156,17 @@ class Drive:
             if now is not None and now == before:
                 return
             if monotonic() > stuck:
+                if not self._unfinished():
+                    raise RuntimeError(f"not quiet within {STUCK_SECONDS} s")
+                self._overdue.update(self._pending)
                 return
             before = now
 
     def _unfinished(self) -> bool:
-        return any(not _may_wait(op, argument) for _, _, op, argument in self._pending.values())
+        return any(
+            order not in self._overdue and not _may_wait(op, argument)
+            for order, (_, _, op, argument) in self._pending.items()
+        )
 
     async def _hear(self) -> bool:
         heard = False

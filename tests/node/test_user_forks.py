@@ -37,7 +37,6 @@ def test_a_fork_that_lives_on_has_nothing_of_the_node_and_holds_up_no_news_of_it
     assert not wrong, f"verbs that do not raise in a fork: {wrong}"
 
 
-@pytest.mark.xfail(reason="call_threadsafe does not look whether its shard has been left by a fork")
 def test_call_threadsafe_raises_in_a_fork(launch: Launch, tmp_path: Path) -> None:
     _, verbs = forked(launch, tmp_path / "report")
     assert verbs["call_threadsafe"] == "RuntimeError"

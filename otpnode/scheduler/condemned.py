@@ -1,0 +1,56 @@
+"""Kills of processes on other shards that may be computing (FS-03).
+
+Beside the exit signal, which a computing shard cannot read, the killer's shard writes
+the serial into *its own* interrupt word in the target's area, where the watchdog
+thread over there reads it. One word holds one serial, so kills of one shard wait for
+each other here: the next is written when the slot of the last is clear.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from otpnode.pid import Address
+from otpnode.process.timers import Deadlines
+from otpnode.scheduler.board import Board
+
+LOOK_SECONDS = 0.05
+
+
+class Condemned:
+    """The kills that one shard has asked of others."""
+
+    def __init__(self, board: Board, here: int, deadlines: Deadlines) -> None:
+        self._board = board
+        self._here = here
+        self._deadlines = deadlines
+        self._waiting: dict[int, deque[Address]] = {}
+
+    def add(self, owner: Address) -> None:
+        """Ask for the end of `owner`, in case it computes."""
+        queue = self._waiting.setdefault(owner.shard, deque())
+        queue.append(owner)
+        if len(queue) == 1:
+            self._write(owner)
+            self._deadlines.after(LOOK_SECONDS, self._looking_at(owner.shard))
+
+    def _looking_at(self, shard: int) -> Callable[[], None]:
+        return lambda: self._look(shard)
+
+    def _look(self, shard: int) -> None:
+        queue = self._waiting[shard]
+        first = queue[0]
+        if not self._board.is_alive(first.shard, first.incarnation, first.serial):
+            while queue and not self._board.is_alive(queue[0].shard, queue[0].incarnation, queue[0].serial):
+                queue.popleft()
+            if not queue:
+                del self._waiting[shard]
+                return
+            self._write(queue[0])
+        self._deadlines.after(LOOK_SECONDS, self._looking_at(shard))
+
+    def _write(self, owner: Address) -> None:
+        area = self._board.area(owner.shard, owner.incarnation)
+        if area is not None:
+            area.set_interrupt(self._here, owner.serial)
