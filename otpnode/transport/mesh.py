@@ -12,6 +12,7 @@ import logging
 import socket
 from collections import deque
 from collections.abc import Callable
+from time import perf_counter
 from typing import Literal, Protocol
 
 from otpnode.signals import Nack
@@ -20,6 +21,11 @@ from otpnode.transport.credit import Account
 from otpnode.transport.link import Link, SocketLink, Tap
 
 log = logging.getLogger(__name__)
+
+BURST_SECONDS = 50e-6
+"""A frame that follows the last one sooner is part of a burst and waits for the end of the turn, to be
+written with the others. Any other leaves at once: whoever sends a result and then computes for a second
+in the same step must not hold it back that long."""
 
 
 class Receiver(Protocol):
@@ -43,6 +49,7 @@ class Peer:
         self.incarnation = incarnation
         self.link: Link | None = None
         self.accounts: dict[str, Account] = {}
+        self._last_write = 0.0
         self.waiting_for_pipe: deque[asyncio.Future[None]] = deque()
         self.undelivered: deque[Frame] = deque()
         """Frames written before both ends were here."""
@@ -51,8 +58,12 @@ class Peer:
         """Queue one frame; never waits."""
         if self.link is None:
             self.undelivered.append(frame)
-        else:
-            self.link.write(frame.kind, frame.body, frame.lane)
+            return
+        self.link.write(frame.kind, frame.body, frame.lane)
+        now = perf_counter()
+        if now - self._last_write > BURST_SECONDS:
+            self.link.flush_now()
+        self._last_write = now
 
     @property
     def full(self) -> bool:
