@@ -171,7 +171,8 @@ async def sp05_what_cannot_travel_is_refused_at_the_spawner() -> None:
     with pytest.raises(UnserializableError):
         await process.spawn(lambda: finish(), on=1)
     await settle()
-    assert set(process.processes()) == before
+    # Processes of an earlier program may still have been ending when this one began.
+    assert not set(process.processes()) - before
 
 
 @semantic("SP-06")
