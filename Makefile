@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check test-all bench-pingpong install clean
+.PHONY: help demo test check test-all bench-pingpong beam install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ test-all: ## run the tests on Python 3.11, 3.12 and 3.13, each where it exists
 
 bench-pingpong: $(STAMP) ## messages per second against two asyncio tasks
 	$(BIN)/python benchmarks/pingpong.py $(ARGS)
+
+beam: $(STAMP) ## compare 500 fresh random programs with real Erlang (Debian package erlang-base)
+	$(BIN)/python -m tests.beam.fresh --count 500 $(ARGS)
 
 install: $(STAMP) ## only make the environment
 
