@@ -68,6 +68,14 @@ async def ending_of(pid: str) -> object:
     return down[4]
 
 
+async def exit_and_wait(pid: str, reason: object) -> object:
+    """Send an exit signal to `pid`, watched from before it, and return the reason of its death."""
+    ref = await process.monitor(pid)
+    await process.exit(pid, reason)
+    down: Any = await process.receive(SOON, ref=ref)
+    return down[4]
+
+
 class Scripted(GenServer[Any, Any, Any]):
     """Does what its requests say; tells `watcher` what happens to it."""
 

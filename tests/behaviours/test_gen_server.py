@@ -15,7 +15,7 @@ from tests.behaviours.servers import (
     Plain,
     Scripted,
     call_and_report,
-    ending_of,
+    exit_and_wait,
     hand_made_server,
     next_message,
     no_message,
@@ -215,8 +215,7 @@ async def test_a_client_killed_in_a_call_does_not_touch_the_server() -> None:
     pid = await Scripted.start([me])
     client = await process.spawn(call_and_report, [me, pid, ("wait", me)])
     await next_message()
-    await process.exit(client, "kill")
-    assert await ending_of(client) == "killed"
+    assert await exit_and_wait(client, "kill") == "killed"
     await process.send(pid, "go on")
     assert await Scripted.call(pid, ("return", "alive")) == "alive"
     assert await no_message()
@@ -300,6 +299,5 @@ async def test_a_client_that_is_ended_in_a_call_takes_its_monitor_along() -> Non
     pid = await Scripted.start()
     caller = await process.spawn(wait_for_ever, [pid, process.self()])
     await next_message()
-    await process.exit(caller, "enough")
-    assert await ending_of(caller) == "enough"
+    assert await exit_and_wait(caller, "enough") == "enough"
     assert await process.process_info(pid, "monitored_by") == []

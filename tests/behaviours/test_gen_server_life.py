@@ -23,6 +23,7 @@ from tests.behaviours.servers import (
     Unprintable,
     call_and_report,
     ending_of,
+    exit_and_wait,
     next_message,
     no_message,
     on_a_node,
@@ -82,12 +83,10 @@ async def test_the_exit_of_the_parent_terminates_a_trapping_server(reason: str) 
 @on_a_node
 async def test_an_exit_signal_ends_a_server_that_does_not_trap_without_terminate() -> None:
     pid = await Scripted.start([process.self()])
-    await process.exit(pid, "shutdown")
-    assert await ending_of(pid) == "shutdown"
+    assert await exit_and_wait(pid, "shutdown") == "shutdown"
     assert await no_message()
     pid = await Trapping.start([process.self()])
-    await process.exit(pid, "kill")
-    assert await ending_of(pid) == "killed"
+    assert await exit_and_wait(pid, "kill") == "killed"
     assert await no_message()
 
 
@@ -176,9 +175,12 @@ async def test_an_idle_server_gets_timeout() -> None:
 @on_a_node
 async def test_any_message_cancels_the_idle_timeout_and_zero_loses_to_what_is_queued() -> None:
     pid = await Scripted.start([process.self()])
+    # Suspended, so that all three are queued before the first is served, wherever the server lives.
+    await system.suspend(pid)
     await Scripted.cast(pid, ("return", Timeout(0)))
     await process.send(pid, "queued")
     await Scripted.cast(pid, ("return", None))
+    await system.resume(pid)
     assert await next_message() == ("info", "queued")
     assert await Scripted.call(pid, ("return", 1)) == 1
     assert await no_message()
@@ -329,8 +331,7 @@ def test_an_orderly_end_is_not_reported(reason: object, caplog: pytest.LogCaptur
     async def program() -> None:
         await GenServer.stop(await Scripted.start(), reason)
         pid = await Scripted.start()
-        await process.exit(pid, "boom")
-        assert await ending_of(pid) == "boom"
+        assert await exit_and_wait(pid, "boom") == "boom"
 
     run(program)
     assert not crash_records(caplog)

@@ -17,7 +17,7 @@ from tests.behaviours.servers import (
     Plain,
     Scripted,
     Trapping,
-    ending_of,
+    exit_and_wait,
     next_message,
     no_message,
     on_a_node,
@@ -173,8 +173,7 @@ async def test_a_server_outlives_a_starter_that_died_during_init() -> None:
     me = process.self()
     starter = await process.spawn(start_unlinked, [me])
     message: Any = await next_message()
-    await process.exit(starter, "kill")
-    assert await ending_of(starter) == "killed"
+    assert await exit_and_wait(starter, "kill") == "killed"
     assert process.is_alive(message[1])
 
 
