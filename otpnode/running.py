@@ -15,6 +15,7 @@ from otpnode.config import NodeConfig
 from otpnode.errors import NodeDownError
 from otpnode.loops import loop_factory
 from otpnode.process.current import here
+from otpnode.process.generators import watch_generators
 from otpnode.process.hosting import LocalNode, MainEnd, run_main
 from otpnode.reasons import mend
 
@@ -150,6 +151,7 @@ def _run_until(
             if program.done() or interrupts.count > 1:
                 raise
             log.error("a child task raised %r; the node goes on", error)
+            loop.call_soon(watch_generators)
 
 
 async def _one_loop(

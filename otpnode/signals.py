@@ -190,3 +190,6 @@ Signal = (
 
 ShardSignal = SpawnRequest | SpawnReply | Credit | Nack
 """From one shard to another."""
+
+LOST = object()
+"""In strict mode: what a message becomes that another shard could not have decoded."""

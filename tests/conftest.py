@@ -11,6 +11,7 @@ from tests.semantics.topologies import TOPOLOGIES, PipeRuns, Topology, make_topo
 from tests.support import LOOPS, children, open_fds
 
 pytest.register_assert_rewrite("tests.semantics.programs")
+pytest_plugins = ["tests.conformance.plugin"]
 
 
 @pytest.fixture(autouse=True, scope="session")

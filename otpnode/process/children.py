@@ -8,6 +8,7 @@ from contextvars import Context
 from typing import Protocol, cast
 
 from otpnode.process.current import CURRENT
+from otpnode.process.generators import watch_generators
 
 
 class TaskFactory(Protocol):
@@ -49,14 +50,17 @@ class ChildTasks:
 
 
 def adopt(loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
-    """Install `ChildTasks` on `loop`; returns what takes it out again."""
+    """Install `ChildTasks` on `loop`, and the hooks of async generators if it runs; returns what takes them out."""
     before = cast("TaskFactory | None", loop.get_task_factory())
     if isinstance(before, ChildTasks):
         return lambda: None
     mine = ChildTasks(before)
     loop.set_task_factory(mine)  # type: ignore[arg-type]
+    unwatch = watch_generators() if loop.is_running() else None
 
     def release() -> None:
+        if unwatch is not None:
+            unwatch()
         if cast(object, loop.get_task_factory()) is mine:
             loop.set_task_factory(before)  # type: ignore[arg-type]
 

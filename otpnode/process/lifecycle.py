@@ -11,7 +11,17 @@ from otpnode.process import exits
 from otpnode.process.entry import entered, entered_process, surface
 from otpnode.process.exits import Die, is_text
 from otpnode.process.reception import links_of
-from otpnode.process.spawning import DEFAULT, Birth, Default, bind_parent, check_on, give_birth, make_birth, shard_down
+from otpnode.process.spawning import (
+    DEFAULT,
+    Birth,
+    Default,
+    bind_parent,
+    check_on,
+    give_birth,
+    make_birth,
+    shard_down,
+    tell_late,
+)
 from otpnode.reasons import KILL
 from otpnode.ref import Ref
 from otpnode.signals import Exit2, Link, UnlinkId
@@ -164,6 +174,7 @@ async def _spawn(
         proc = await give_birth(shard, birth)
         if me is not None:
             bind_parent(me, proc.pid, birth)
+            tell_late(shard, proc, birth)
         return proc.pid
     if where not in [up for up, _ in shard.router.outbound.shards_up()]:
         raise shard_down(where)

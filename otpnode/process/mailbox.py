@@ -208,10 +208,11 @@ class Mailbox:
             message = entry.message
         else:
             message = entry
-            if self.blocked:
-                self._admit_one()
+            # Other shards first: the senders here would take every slot as it comes free (MB-03).
             if self.grants is not None:
                 self.grants.on_room(self.users, self.limit)
+            if self.blocked:
+                self._admit_one()
         self.care = bool(self.exempt or self.blocked or self.grants is not None or self.older)
         return message
 

@@ -25,7 +25,7 @@ from otpnode.process.current import CURRENT, here
 from otpnode.process.entry import entered, entered_process, spent
 from otpnode.process.mailbox import IDLE, PARKED, SPECIAL, WOKEN, BlockedSend, Exempt, Mailbox
 from otpnode.ref import REF_PREFIX
-from otpnode.signals import AliasMessage, Message
+from otpnode.signals import LOST, AliasMessage, Message
 
 if TYPE_CHECKING:
     from otpnode.pid import Pid
@@ -89,11 +89,13 @@ async def _send(target: str, message: object) -> None:
         to = resolve(shard, target)
         way = shard.router.elsewhere(to)
         if to.startswith(REF_PREFIX):
-            shard.router.post(AliasMessage(_sender(shard, me), to, copied(shard, message)))
+            _to_alias(shard, me, to, message)
         elif way is not None:
             await way[0].send(way[1], Message(_sender(shard, me), to, message), me)
         else:
-            await _admit(shard, me, shard.table.live[to].mailbox, copied(shard, message))
+            copy = copied(shard, message)
+            if copy is not LOST:
+                await _admit(shard, me, shard.table.live[to].mailbox, copy)
     else:
         await _admit(shard, me, box, message)
 
@@ -111,7 +113,7 @@ def send_nowait(target: Pid | Ref | str, message: object) -> bool:
     me = CURRENT.get()
     to = resolve(shard, target)
     if to.startswith(REF_PREFIX):
-        shard.router.post(AliasMessage(_sender(shard, me), to, copied(shard, message)))
+        _to_alias(shard, me, to, message)
         return True
     way = shard.router.elsewhere(to)
     if way is not None:
@@ -119,8 +121,16 @@ def send_nowait(target: Pid | Ref | str, message: object) -> bool:
     proc = shard.table.live[to]
     if proc.mailbox.full and proc is not me and not proc.deaf:
         return False
-    proc.mailbox.put(copied(shard, message))
+    copy = copied(shard, message)
+    if copy is not LOST:
+        proc.mailbox.put(copy)
     return True
+
+
+def _to_alias(shard: Shard, me: Proc | None, to: str, message: object) -> None:
+    copy = copied(shard, message)
+    if copy is not LOST:
+        shard.router.post(AliasMessage(_sender(shard, me), to, copy))
 
 
 def resolve(shard: Shard, target: object) -> str:
@@ -145,7 +155,7 @@ def resolve(shard: Shard, target: object) -> str:
 
 
 def copied(shard: Shard, message: object) -> object:
-    """Return what a receiver on this shard gets: the object itself, or a copy in strict mode."""
+    """Return what a receiver on this shard gets: the object itself, or in strict mode a copy, or `LOST`."""
     return message if shard.copier is None else shard.copier(message)
 
 

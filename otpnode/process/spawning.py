@@ -18,12 +18,16 @@ from otpnode.process.proc import EXITING, Proc
 from otpnode.process.reception import links_of
 from otpnode.process.registry import check_name
 from otpnode.process.relations import MonitorRecord
+from otpnode.signals import Down, Exit
 
 if TYPE_CHECKING:
     from otpnode.process.shard import Shard
 
 ANCESTORS = 8
 """How many ancestors a process remembers, for crash reports."""
+
+ABANDONED = "abandoned"
+"""The reason of a child whose spawner gave up waiting for its pid."""
 
 
 class Default:
@@ -135,6 +139,7 @@ async def give_birth(shard: Shard, birth: Birth) -> Proc:
     Raises:
         NameAlreadyRegisteredError: the name is taken; no process exists.
         SystemLimitError: the table is full; no process exists.
+        asyncio.CancelledError: the spawner is gone or has given up; no process is left.
     """
     if birth.name is None:
         proc = make(shard, birth)
@@ -145,7 +150,11 @@ async def give_birth(shard: Shard, birth: Birth) -> Proc:
         except BaseException:
             shard.names.forget(birth.name)
             raise
-        await shard.names.commit(birth.name, proc.pid)
+        try:
+            await shard.names.commit(birth.name, proc.pid)
+        except BaseException:
+            shard.deaths.strike(proc, ABANDONED)
+            raise
     if proc.state < EXITING:
         shard.queue.put(proc)
     return proc
@@ -159,6 +168,16 @@ def bind_parent(me: Proc, pid: Pid, birth: Birth) -> None:
         if me.monitors is None:
             me.monitors = {}
         me.monitors[birth.ref] = MonitorRecord(pid, pid, "DOWN", None)
+
+
+def tell_late(shard: Shard, proc: Proc, birth: Birth) -> None:
+    """Tell the spawner of a death that came before the pid did: the first telling met no link and no monitor (R23)."""
+    if shard.table.find(proc.pid) is not None:
+        return
+    if birth.link:
+        shard.router.post(Exit(proc.pid, birth.sender, proc.reason))
+    if birth.ref is not None:
+        shard.router.post(Down(proc.pid, birth.sender, birth.ref, proc.reason))
 
 
 def check_on(shard: Shard, on: object) -> int | str:

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 from typing import TYPE_CHECKING, NamedTuple
 
 from otpnode.errors import OtpnodeError
 from otpnode.pid import Pid
-from otpnode.process.proc import DEAD, Proc
+from otpnode.process.proc import DEAD, EXITING, Proc
 from otpnode.process.shard import Shard
-from otpnode.process.spawning import Birth, bind_parent, give_birth, shard_down
-from otpnode.reasons import NOPROC
+from otpnode.process.spawning import ABANDONED, Birth, bind_parent, give_birth, shard_down, tell_late
+from otpnode.reasons import NOCONNECTION
 from otpnode.signals import Demonitor, Exit, SpawnReply, SpawnRequest
 from otpnode.transport.payload import PayloadError, dumps_call, loads_call
 from otpnode.transport.reason import dumps_reason, loads_reason
@@ -25,8 +26,6 @@ from otpnode.transport.reason import dumps_reason, loads_reason
 if TYPE_CHECKING:
     from otpnode.transport.codec import AnySignal
     from otpnode.transport.mesh import Peer
-
-ABANDONED = "abandoned"
 
 
 class _Pending(NamedTuple):
@@ -38,13 +37,27 @@ class _Pending(NamedTuple):
 
 
 class Births:
-    """Both ends of remote spawns, for one shard."""
+    """Both ends of remote spawns, for one shard.
 
-    def __init__(self, shard: Shard, write: Callable[[Peer, AnySignal], None]) -> None:
+    Args:
+        shard: which.
+        write: queues a signal to a peer.
+        is_seated: tells whether a peer has not been announced dead.
+    """
+
+    def __init__(
+        self, shard: Shard, write: Callable[[Peer, AnySignal], None], is_seated: Callable[[Peer], bool]
+    ) -> None:
         self._shard = shard
         self._write = write
+        self._is_seated = is_seated
         self._pending: dict[str, _Pending] = {}
         self._named: set[asyncio.Task[None]] = set()
+
+    def close(self) -> None:
+        """The shard is gone: nobody waits for a name any more."""
+        for task in self._named:
+            task.cancel()
 
     @staticmethod
     def request(birth: Birth, ref: str) -> SpawnRequest:
@@ -109,10 +122,10 @@ class Births:
     def _disown(self, pending: _Pending, pid: Pid) -> None:
         parent, birth = pending.parent, pending.birth
         if birth.link:
-            gone = parent is not None and parent.state == DEAD
-            reason = (parent.reason if parent is not None and gone else None) or (NOPROC if gone else ABANDONED)
+            dying = parent is not None and parent.state >= EXITING
+            reason = parent.reason if parent is not None and dying else ABANDONED
             self._shard.router.post(Exit(birth.sender, pid, reason))
-        elif birth.ref is not None:
+        if birth.ref is not None:
             self._shard.router.post(Demonitor(birth.sender, pid, birth.ref))
 
     # -- the owner's side -----------------------------------------------------
@@ -149,7 +162,8 @@ class Births:
             self._reply(peer, request, proc.pid, None)
             self._shard.queue.put(proc)
             return
-        task = self._shard.loop.create_task(self._named_birth(peer, request, birth))
+        # The birth is nobody's child, whoever's context the frame was read in.
+        task = self._shard.loop.create_task(self._named_birth(peer, request, birth), context=Context())
         self._named.add(task)
         task.add_done_callback(self._named.discard)
 
@@ -161,6 +175,13 @@ class Births:
             self._reply(peer, request, None, error)
             return
         self._reply(peer, request, proc.pid, None)
+        tell_late(self._shard, proc, birth)
+        if not self._is_seated(peer):
+            # The spawner's shard has died since it asked, and its end was told before this process was here.
+            accept = self._shard.reception.accept
+            accept(Exit(birth.sender, proc.pid, NOCONNECTION))
+            if birth.ref is not None:
+                accept(Demonitor(birth.sender, proc.pid, birth.ref))
 
     def _reply(self, peer: Peer, request: SpawnRequest, pid: Pid | None, error: Exception | None) -> None:
         encoded = None if error is None else dumps_reason(error)

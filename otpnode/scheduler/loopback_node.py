@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -51,11 +52,11 @@ class LoopbackPort:
         if isinstance(record, NameReply):
             self._queue(record)
         else:
-            self._hub.loop.call_soon(self._hub.on_record, self, record)
+            self._hub.loop.call_soon(self._hub.on_record, self, record, context=Context())
 
     def _queue(self, record: ToWorker) -> None:
         self._inbox.append(record)
-        self._hub.loop.call_soon(self.drain)
+        self._hub.loop.call_soon(self.drain, context=Context())
 
     def catch_up(self) -> None:
         """Bring the replica to the board's version, as `ControlPort.catch_up` does."""
@@ -137,11 +138,12 @@ class LoopbackNode:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         token = CURRENT.set(None)
+        grace = self._config.stop_grace
         try:
-            for shard in self.shards:
-                await stopping.stop_trees(shard, None, self._config.stop_grace)
-            for shard in self.shards:
-                await stopping.stop_rest(shard, self._config.stop_grace)
+            # Both rounds go on everywhere at once, as the supervisor orders them.
+            await asyncio.gather(*(stopping.stop_trees(shard, None, grace) for shard in self.shards))
+            while any(shard.table.live or shard.table.exiting for shard in self.shards):
+                await asyncio.gather(*(stopping.stop_rest(shard, grace) for shard in self.shards))
         finally:
             CURRENT.reset(token)
             for number in sorted(self._ports):
@@ -222,6 +224,7 @@ class LoopbackNode:
         world = self._world_of(port)
         for other in self._ports:
             self._links.pop((port.key[0], other)).break_here(partial)
+        world.neighbours.births.close()
         shard = world.shard
         shard.ready.clear()
         for proc in [*shard.table.live.values(), *shard.table.exiting.values()]:

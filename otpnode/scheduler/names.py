@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 from typing import Protocol
 
 from otpnode.errors import NameAlreadyRegisteredError, ProcessNotFoundError
@@ -55,19 +56,23 @@ class ReplicaNames:
 
     def whereis(self, name: str) -> Pid | None:
         """Return who has `name`."""
-        self._port.catch_up()
+        self._catch_up()
         pid = self._port.replica.whereis(name)
         return None if pid is None else Pid(pid)
 
     def name_of(self, pid: str) -> str | None:
         """Return the name of `pid`."""
-        self._port.catch_up()
+        self._catch_up()
         return self._port.replica.name_of(pid)
 
     def registered(self) -> list[str]:
         """Return all names of the node."""
-        self._port.catch_up()
+        self._catch_up()
         return self._port.replica.registered()
+
+    def _catch_up(self) -> None:
+        # What the supervisor says is handled on behalf of the shard, not of the process that happens to ask.
+        Context().run(self._port.catch_up)
 
     # -- changing -------------------------------------------------------------
 
@@ -81,7 +86,12 @@ class ReplicaNames:
 
     async def reserve(self, name: str) -> None:
         """Keep `name` for a process this shard is about to make."""
-        self._raise_for(await self._ask(lambda req: NameReserve(req, _short(name))), name, None)
+
+        def unwanted(reply: NameReply) -> None:
+            if not reply.error:
+                self.forget(name)
+
+        self._raise_for(await self._ask(lambda req: NameReserve(req, _short(name)), unwanted), name, None)
 
     async def commit(self, name: str, pid: Pid) -> None:
         """Give the reserved `name` to `pid`; a pid that has died meanwhile leaves it free (R23)."""
@@ -119,9 +129,19 @@ class ReplicaNames:
         self._waiting[self._last] = then
         self._port.send(make(self._last))
 
-    async def _ask(self, make: Callable[[int], FromWorker]) -> NameReply:
+    async def _ask(
+        self, make: Callable[[int], FromWorker], unwanted: Callable[[NameReply], None] | None = None
+    ) -> NameReply:
+        """Ask and wait; `unwanted` takes the answer when the asker has gone meanwhile."""
         answered: asyncio.Future[NameReply] = self._loop.create_future()
-        self._request(make, lambda reply: None if answered.done() else answered.set_result(reply))
+
+        def take(reply: NameReply) -> None:
+            if not answered.done():
+                answered.set_result(reply)
+            elif unwanted is not None:
+                unwanted(reply)
+
+        self._request(make, take)
         return await answered
 
     def _raise_for(self, reply: NameReply, name: str, pid: str | None) -> None:

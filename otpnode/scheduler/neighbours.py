@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextvars import Context
 from functools import partial
 
 from otpnode.errors import ProcessNotFoundError
@@ -63,7 +64,7 @@ class Neighbours:
         self._max_message = shard.config.max_message
         self.mesh = Mesh(shard.loop, self, self._max_message, tap_for)
         self._condemned = Condemned(board, shard.number, shard.deadlines)
-        self.births = Births(shard, self.write)
+        self.births = Births(shard, self.write, lambda peer: self.mesh.current(peer.shard) is peer)
         self.messages_in = 0
         self.messages_out = 0
         self._up: dict[int, int] = {}
@@ -114,7 +115,7 @@ class Neighbours:
         peer = self.mesh.peer(owner.shard, owner.incarnation)
         if peer is None and owner.shard != self._shard.number:
             # A pid may arrive by a third shard before the supervisor's seat has been read.
-            self._catch_up()
+            Context().run(self._catch_up)
             peer = self.mesh.peer(owner.shard, owner.incarnation)
         return peer
 
@@ -225,6 +226,16 @@ class Neighbours:
         box = proc.mailbox
         box.put(signal.message)
         if box.limit != UNBOUNDED:
+            room = box.grants if isinstance(box.grants, Room) else self.grants_for(proc)
+            room.arrived(peer.shard, box.users)
+
+    def on_dropped(self, peer: Peer, pid: str) -> None:
+        """A message to `pid` could not be decoded: it took a credit, and no room."""
+        proc = self._shard.table.live.get(pid)
+        if proc is None:
+            self.write(peer, Credit(pid, 0))
+        elif proc.mailbox.limit != UNBOUNDED:
+            box = proc.mailbox
             room = box.grants if isinstance(box.grants, Room) else self.grants_for(proc)
             room.arrived(peer.shard, box.users)
 

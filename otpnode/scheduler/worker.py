@@ -17,6 +17,7 @@ from otpnode.loops import loop_factory
 from otpnode.process import stopping
 from otpnode.process.children import adopt
 from otpnode.process.current import HOSTS
+from otpnode.process.generators import watch_generators
 from otpnode.process.hosting import MainEnd, run_main
 from otpnode.scheduler.child import WorkerSeat, to_stderr
 from otpnode.scheduler.control import (
@@ -98,6 +99,7 @@ class Worker:
     def _run_loop(self) -> None:
         """Run until `Leave`; what a bare child task throws at the loop ends nothing but that task (AC-09)."""
         while True:
+            self._loop.call_soon(watch_generators)
             try:
                 self._loop.run_forever()
             except (SystemExit, KeyboardInterrupt) as error:

@@ -114,5 +114,6 @@ class World:
 
     def close(self) -> None:
         """Leave the loop and the mesh."""
+        self.neighbours.births.close()
         self.neighbours.mesh.close()
         self.shard.close()

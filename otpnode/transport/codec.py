@@ -197,4 +197,20 @@ def about(kind: int, body: bytes) -> str:
         return f"a frame of kind {kind}"
 
 
-__all__ = ["AnySignal", "EnvelopeError", "Frame", "PayloadError", "about", "decode", "encode", "encode_message"]
+def addressee(body: bytes) -> str:
+    """Return whom the frame of a user message was for; its envelope has been found sound."""
+    return _carried(body).to
+
+
+__all__ = [
+    "MESSAGE",
+    "AnySignal",
+    "EnvelopeError",
+    "Frame",
+    "PayloadError",
+    "about",
+    "addressee",
+    "decode",
+    "encode",
+    "encode_message",
+]

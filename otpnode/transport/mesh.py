@@ -16,7 +16,17 @@ from time import perf_counter
 from typing import Literal, Protocol
 
 from otpnode.signals import Nack
-from otpnode.transport.codec import AnySignal, EnvelopeError, Frame, PayloadError, about, decode, encode
+from otpnode.transport.codec import (
+    MESSAGE,
+    AnySignal,
+    EnvelopeError,
+    Frame,
+    PayloadError,
+    about,
+    addressee,
+    decode,
+    encode,
+)
 from otpnode.transport.credit import Account
 from otpnode.transport.link import Link, SocketLink, Tap
 
@@ -33,6 +43,10 @@ class Receiver(Protocol):
 
     def on_signal(self, peer: Peer, signal: AnySignal) -> None:
         """Apply one signal of `peer`, in stream order."""
+        ...
+
+    def on_dropped(self, peer: Peer, pid: str) -> None:
+        """A user message of `peer` to `pid` could not be decoded; the credit it took is to be given back (SD-07)."""
         ...
 
     def on_corrupt(self, peer: Peer, why: str) -> None:
@@ -96,6 +110,8 @@ class Peer:
             what = about(kind, body)
             log.warning("dropped %s: it cannot be decoded here: %s", what, error)
             self.write(encode(Nack(what, str(error)), 1 << 16))
+            if kind == MESSAGE:
+                self._mesh.receiver.on_dropped(self, addressee(body))
             return
         self._mesh.receiver.on_signal(self, signal)
 

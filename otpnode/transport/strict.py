@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import logging
+
 from otpnode.errors import UnserializableError
-from otpnode.transport.payload import dumps, loads
+from otpnode.signals import LOST
+from otpnode.transport.payload import PayloadError, dumps, loads
+
+log = logging.getLogger(__name__)
 
 
 def copy_message(message: object) -> object:
-    """Return what another shard would get.
+    """Return what another shard would get; `LOST` when it could not decode the message and would drop it (SD-07).
 
     Raises:
         UnserializableError: the message could not travel.
     """
-    return loads(dumps(message))
+    try:
+        return loads(dumps(message))
+    except PayloadError as error:
+        log.warning("dropped a message: it cannot be decoded: %s", error)
+        return LOST
 
 
 def copy_call(args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[tuple[object, ...], dict[str, object]]:
@@ -22,6 +31,7 @@ def copy_call(args: tuple[object, ...], kwargs: dict[str, object]) -> tuple[tupl
 
 def _copied(value: object) -> object:
     try:
-        return copy_message(value)
+        copy = copy_message(value)
     except UnserializableError:
         return value
+    return value if copy is LOST else copy

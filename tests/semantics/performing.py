@@ -19,8 +19,11 @@ async def report_os_pid(answer: Ref) -> None:
     await process.send(answer, (answer, os_pid()))
 
 
-async def perform(module: str, name: str, *, os_processes: bool = False) -> None:
-    """Run one program, and check that it met a process of another shard unless it is excused."""
+async def perform(module: str, name: str, finished: list[str], *, os_processes: bool = False) -> None:
+    """Run one program, and check that it met a process of another shard unless it is excused.
+
+    Its name is added to `finished` at the end: a program that is ended half-way with ``'normal'`` has failed.
+    """
     body, rule = body_of(module, name)
     assert process.self() is not None
     assert process.shard_of(cast(str, process.self())) == 0
@@ -32,3 +35,4 @@ async def perform(module: str, name: str, *, os_processes: bool = False) -> None
     await body()
     if process.schedulers() > 1 and not rule.alone:
         assert process.get(PEERS), f"{name} never met a process of another shard"
+    finished.append(name)

@@ -19,8 +19,9 @@ LIMIT = 15.0
 
 async def failure_of(program: Program) -> str:
     """Run one program beside this process; return why it failed, empty when it did not."""
+    finished: list[str] = []
     pid, ref = await process.spawn_monitor(
-        perform, [program.module, program.name], {"os_processes": True}, on="local", label=program.name
+        perform, [program.module, program.name, finished], {"os_processes": True}, on="local", label=program.name
     )
     try:
         reason = cast("tuple[object, ...]", await process.receive(LIMIT, ref=ref))[4]
@@ -30,7 +31,7 @@ async def failure_of(program: Program) -> str:
         await process.receive(ref=ref)
         return f"still running after {LIMIT} s, at {stuck}"
     if reason == "normal":
-        return ""
+        return "" if finished else "it was ended half-way"
     return str(getattr(reason, "__otp_traceback__", "") or repr(reason))
 
 

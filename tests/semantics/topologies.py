@@ -46,11 +46,14 @@ class OneLoop:
     def run(self, program: Program) -> None:
         """Run `program` on a node of its own."""
 
+        finished: list[str] = []
+
         async def main() -> None:
             async with LocalNode(NodeConfig(**SETTINGS)) as node:  # type: ignore[arg-type]
-                await in_process(node.shard, perform, program.module, program.name)
+                await in_process(node.shard, perform, program.module, program.name, finished)
 
         drive(main)
+        assert finished, "it was ended half-way"
 
 
 class Loopback:
@@ -62,11 +65,14 @@ class Loopback:
         """Run `program` on a node of its own."""
         from otpnode.scheduler.loopback_node import LoopbackNode
 
+        finished: list[str] = []
+
         async def main() -> None:
             async with LoopbackNode(NodeConfig(**SETTINGS), shards=2) as node:  # type: ignore[arg-type]
-                await in_process(node.shard, perform, program.module, program.name)
+                await in_process(node.shard, perform, program.module, program.name, finished)
 
         drive(main)
+        assert finished, "it was ended half-way"
 
 
 class PipeRuns:

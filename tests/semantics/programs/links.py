@@ -309,3 +309,27 @@ async def lk10_an_exit_signal_does_not_break_the_link() -> None:
     process.process_flag("trap_exits", True)
     await process.exit(other.pid, "kill")
     assert await exit_of(other.pid) == "killed"
+
+
+@semantic("LK-05")
+async def lk05_both_ends_forget() -> None:
+    pid = await spawn_there(linger)
+    await process.link(pid)
+    await settle()
+    await process.unlink(pid)
+    await settle()
+    assert await links_of(me()) == await links_of(pid) == []
+
+
+@semantic("LK-07")
+async def lk07_the_other_end_may_link_after_an_unlink() -> None:
+    process.process_flag("trap_exits", True)
+    other = await peer(trap_exits=True)
+    await process.link(other.pid)
+    await process.unlink(other.pid)
+    await settle()
+    await order(other, process.link, me())
+    await settle()
+    assert await links_of(me()) == [other.pid]
+    await process.exit(other.pid, "kill")
+    assert await exit_of(other.pid) == "killed"
