@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from otpnode.errors import OtpnodeError
 from otpnode.pid import Pid
-from otpnode.process.proc import DEAD, EXITING, Proc
+from otpnode.process.mailbox import refs_in
+from otpnode.process.proc import EXITING, Proc
 from otpnode.process.shard import Shard
 from otpnode.process.spawning import ABANDONED, Birth, bind_parent, give_birth, shard_down, tell_late
 from otpnode.reasons import NOCONNECTION
@@ -93,8 +94,7 @@ class Births:
         for ref, pending in list(self._pending.items()):
             if (pending.shard, pending.incarnation) == (shard, incarnation):
                 del self._pending[ref]
-                if not pending.answered.done():
-                    pending.answered.set_exception(shard_down(shard))
+                _refuse(pending, shard_down(shard))
 
     # -- the requester's side -------------------------------------------------
 
@@ -105,25 +105,40 @@ class Births:
             return
         if reply.pid is None:
             error = loads_reason(reply.error or b"")
-            if not pending.answered.done():
-                pending.answered.set_exception(
-                    error if isinstance(error, Exception) else OtpnodeError(f"the spawn failed: {error!r}")
-                )
+            _refuse(pending, error if isinstance(error, Exception) else OtpnodeError(f"the spawn failed: {error!r}"))
             return
         pid = Pid(reply.pid)
         parent = pending.parent
-        if pending.answered.done() or (parent is not None and parent.state == DEAD):
-            self._disown(pending, pid)
+        given_up = pending.answered.done()
+        if parent is None:
+            told = False
+        else:
+            told = self._shard.table.find(parent.pid) is None
+            given_up = given_up and parent.state < EXITING
+        if told or given_up:
+            self._disown(pending.birth, parent, pid)
             return
         if parent is not None:
+            # One that is ending tells its child with the others, once its name is free (RG-06).
             bind_parent(parent, pid, pending.birth)
-        pending.answered.set_result(pid)
+        if not pending.answered.done():
+            pending.answered.set_result(pid)
 
-    def _disown(self, pending: _Pending, pid: Pid) -> None:
-        parent, birth = pending.parent, pending.birth
+    def given_up(self, birth: Birth, parent: Proc | None, pid: Pid) -> None:
+        """The spawner was cancelled in the turn in which the pid came: it is abandoned as if it came later."""
+        if parent is None or parent.state >= EXITING:
+            return  # Its death tells the child.
+        if birth.link and parent.links is not None:
+            parent.links.drop(pid)
+        if birth.ref is not None:
+            if parent.monitors:
+                parent.monitors.pop(birth.ref, None)
+            parent.mailbox.remove_refs(lambda message: birth.ref not in refs_in(message))
+        self._disown(birth, parent, pid)
+
+    def _disown(self, birth: Birth, parent: Proc | None, pid: Pid) -> None:
         if birth.link:
-            dying = parent is not None and parent.state >= EXITING
-            reason = parent.reason if parent is not None and dying else ABANDONED
+            reason = parent.reason if parent is not None and parent.state >= EXITING else ABANDONED
             self._shard.router.post(Exit(birth.sender, pid, reason))
         if birth.ref is not None:
             self._shard.router.post(Demonitor(birth.sender, pid, birth.ref))
@@ -187,3 +202,9 @@ class Births:
         encoded = None if error is None else dumps_reason(error)
         sender = self._shard.system_pid if pid is None else pid
         self._write(peer, SpawnReply(sender, request.ref, pid, encoded))
+
+
+def _refuse(pending: _Pending, error: Exception) -> None:
+    if not pending.answered.done():
+        pending.answered.set_exception(error)
+        pending.answered.exception()  # Nobody need be there to take it.

@@ -132,7 +132,7 @@ class ReplicaNames:
     async def _ask(
         self, make: Callable[[int], FromWorker], unwanted: Callable[[NameReply], None] | None = None
     ) -> NameReply:
-        """Ask and wait; `unwanted` takes the answer when the asker has gone meanwhile."""
+        """Ask and wait; `unwanted` takes the answer when the asker is gone by then, or is cancelled as it comes."""
         answered: asyncio.Future[NameReply] = self._loop.create_future()
 
         def take(reply: NameReply) -> None:
@@ -142,7 +142,12 @@ class ReplicaNames:
                 unwanted(reply)
 
         self._request(make, take)
-        return await answered
+        try:
+            return await answered
+        except asyncio.CancelledError:
+            if unwanted is not None and not answered.cancelled():
+                unwanted(answered.result())
+            raise
 
     def _raise_for(self, reply: NameReply, name: str, pid: str | None) -> None:
         match reply.error:

@@ -192,7 +192,12 @@ class Neighbours:
             raise shard_down(shard)
         answered = self.births.expect(peer, ref, birth, proc)
         self.write(peer, request)
-        return await answered
+        try:
+            return await answered
+        except asyncio.CancelledError:
+            if not answered.cancelled() and answered.exception() is None:
+                self.births.given_up(birth, proc, answered.result())
+            raise
 
     # -- arriving -------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import pytest
 
 from otpnode import process
 from otpnode.process import ProcessExit, ShardDownError
-from otpnode.scheduler.control import NameReserve
+from otpnode.scheduler.control import NameReserve, NamesGone
 from otpnode.signals import Demonitor, Down, Exit, Message, Monitor, SpawnReply, SpawnRequest
 from tests.races.inside import births_open
 from tests.races.puppets import Puppet, Stage, downs, exits, linger, play
@@ -212,6 +212,41 @@ def test_r12_spawner_gives_up_waiting() -> None:
     play(script)
 
 
+async def shy(shard: int) -> str:
+    """Spawn, and take a cancellation for an answer."""
+    try:
+        await process.spawn_monitor(linger, on=shard, link=True, trap_exits=True)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        assert task is not None
+        task.uncancel()
+        return "given up"
+    return "born"
+
+
+def test_r12_spawner_gives_up_in_the_turn_in_which_the_pid_comes() -> None:
+    async def script(stage: Stage) -> None:
+        parent, watcher = await stage.puppet(0), await stage.puppet(1)
+        stage.layer.hold(1, 0, SpawnReply)
+        asked = parent.begin(shy, 1)
+        await stage.layer.caught(1, 0, SpawnReply)
+        (child,) = children(stage, 1, watcher)
+        births = stage.node.world(0).neighbours.births
+        replied = births.replied
+        setattr(births, "replied", lambda reply: (replied(reply), parent.proc.cancel()))  # noqa: B010
+        stage.layer.release(1, 0)
+        assert await asked == "given up"
+        await stage.quiet()
+        proc = stage.find(1, child)
+        assert proc is not None
+        assert proc.mailbox.messages() == [("EXIT", parent.pid, "abandoned")]
+        assert not proc.monitored_by
+        assert parent.link_records == []
+        assert not parent.proc.monitors
+
+    play(script)
+
+
 def test_r12_spawners_shard_dies_while_the_name_is_asked_for() -> None:
     """The child is made after its spawner's shard was announced dead: it gets the end of its link all the same."""
 
@@ -264,5 +299,28 @@ def test_r13_reply_in_the_pipe_when_the_shard_dies() -> None:
         assert exits(parent, pid) == ["noconnection"]
         assert downs(parent, ref) == ["noconnection"]
         assert parent.link_records == []
+
+    play(script)
+
+
+def test_r12_a_named_spawner_tells_its_late_child_when_its_name_is_free() -> None:
+    """The reply comes while the spawner waits for the name service: nobody hears of its death before (RG-06)."""
+
+    async def script(stage: Stage) -> None:
+        parent, watcher = await stage.puppet(0, name="n"), await stage.puppet(1)
+        gate = stage.names(0)
+        gate.hold(NamesGone)
+        stage.layer.hold(1, 0, SpawnReply)
+        parent.begin(process.spawn_link, linger, on=1)
+        await stage.layer.caught(1, 0, SpawnReply)
+        (child,) = children(stage, 1, watcher)
+        stage.kill(parent)
+        await gate.caught(NamesGone)
+        stage.layer.release(1, 0)
+        await stage.quiet()
+        assert children(stage, 1, watcher) == [child]
+        gate.release()
+        await stage.quiet()
+        assert children(stage, 1, watcher) == []
 
     play(script)
