@@ -17,10 +17,11 @@ from otpnode.errors import OtpnodeError
 from otpnode.pid import Pid
 from otpnode.process.mailbox import refs_in
 from otpnode.process.proc import EXITING, Proc
+from otpnode.process.reception import links_of
 from otpnode.process.shard import Shard
 from otpnode.process.spawning import ABANDONED, Birth, bind_parent, give_birth, shard_down, tell_late
 from otpnode.reasons import NOCONNECTION
-from otpnode.signals import Demonitor, Exit, SpawnReply, SpawnRequest
+from otpnode.signals import Demonitor, Exit, SpawnReply, SpawnRequest, UnlinkId
 from otpnode.transport.payload import PayloadError, dumps_call, loads_call
 from otpnode.transport.reason import dumps_reason, loads_reason
 
@@ -110,12 +111,9 @@ class Births:
         pid = Pid(reply.pid)
         parent = pending.parent
         given_up = pending.answered.done()
-        if parent is None:
-            told = False
-        else:
-            told = self._shard.table.find(parent.pid) is None
-            given_up = given_up and parent.state < EXITING
-        if told or given_up:
+        if parent is not None and parent.state >= EXITING:
+            given_up = self._shard.table.find(parent.pid) is None
+        if given_up:
             self._disown(pending.birth, parent, pid)
             return
         if parent is not None:
@@ -128,8 +126,6 @@ class Births:
         """The spawner was cancelled in the turn in which the pid came: it is abandoned as if it came later."""
         if parent is None or parent.state >= EXITING:
             return  # Its death tells the child.
-        if birth.link and parent.links is not None:
-            parent.links.drop(pid)
         if birth.ref is not None:
             if parent.monitors:
                 parent.monitors.pop(birth.ref, None)
@@ -137,11 +133,20 @@ class Births:
         self._disown(birth, parent, pid)
 
     def _disown(self, birth: Birth, parent: Proc | None, pid: Pid) -> None:
-        if birth.link:
-            reason = parent.reason if parent is not None and parent.state >= EXITING else ABANDONED
-            self._shard.router.post(Exit(birth.sender, pid, reason))
+        if birth.link and parent is not None:
+            if parent.state >= EXITING:
+                self._shard.router.post(Exit(birth.sender, pid, parent.reason))
+            else:
+                self._abandon(parent, pid)
         if birth.ref is not None:
             self._shard.router.post(Demonitor(birth.sender, pid, birth.ref))
+
+    def _abandon(self, parent: Proc, pid: Pid) -> None:
+        """End a link of the living as by death; the unlink behind it meets a LINK that crosses (§21.2)."""
+        links = links_of(parent)
+        links.linked(pid)
+        self._shard.router.post(Exit(parent.pid, pid, ABANDONED))
+        self._shard.router.post(UnlinkId(parent.pid, pid, links.unlink(pid)))
 
     # -- the owner's side -----------------------------------------------------
 

@@ -34,7 +34,7 @@ _ROUTES = [
     Mutant(
         "SP-09",
         "scheduler/births.py",
-        "            self._disown(pending, pid)\n",
+        "            self._disown(pending.birth, parent, pid)\n",
         "            pass\n",
         programs("sp09", only="loop"),
     ),

@@ -9,7 +9,7 @@ import pytest
 from otpnode import process
 from otpnode.process import ProcessExit, ShardDownError
 from otpnode.scheduler.control import NameReserve, NamesGone
-from otpnode.signals import Demonitor, Down, Exit, Message, Monitor, SpawnReply, SpawnRequest
+from otpnode.signals import Demonitor, Down, Exit, Link, Message, Monitor, SpawnReply, SpawnRequest, UnlinkId
 from tests.races.inside import births_open
 from tests.races.puppets import Puppet, Stage, downs, exits, linger, play
 
@@ -324,3 +324,35 @@ def test_r12_a_named_spawner_tells_its_late_child_when_its_name_is_free() -> Non
         assert children(stage, 1, watcher) == []
 
     play(script)
+
+
+def test_r12_an_abandoned_child_that_unlinks_and_links_again() -> None:
+    """The child acts on its link before it hears that it was abandoned: both ends agree all the same."""
+
+    async def script(stage: Stage) -> None:
+        parent, watcher = await stage.puppet(0), await stage.puppet(1)
+        stage.layer.hold(1, 0, SpawnReply)
+        with pytest.raises(TimeoutError):
+            await parent.do(impatient_of, 1, parent.pid)
+        await stage.layer.caught(1, 0, SpawnReply, UnlinkId, Link)
+        (child,) = children(stage, 1, watcher)
+        stage.layer.release(1, 0)
+        await stage.quiet()
+        proc = stage.find(1, child)
+        assert proc is not None
+        assert parent.link_records == []
+        assert proc.links is None or proc.links.records == {}
+
+    play(script)
+
+
+async def impatient_of(shard: int, me: str) -> None:
+    async with asyncio.timeout(0.01):
+        await process.spawn_link(part_and_meet, [me], on=shard, trap_exits=True)
+
+
+async def part_and_meet(parent: str) -> None:
+    """Unlink from the spawner, and link again."""
+    await process.unlink(parent)
+    await process.link(parent)
+    await linger()
