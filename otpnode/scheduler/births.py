@@ -114,6 +114,8 @@ class Births:
         if parent is not None and parent.state >= EXITING:
             given_up = self._shard.table.find(parent.pid) is None
         if given_up:
+            if parent is not None and parent.state < EXITING and pending.birth.link:
+                links_of(parent).linked(pid)
             self._disown(pending.birth, parent, pid)
             return
         if parent is not None:
@@ -143,10 +145,10 @@ class Births:
 
     def _abandon(self, parent: Proc, pid: Pid) -> None:
         """End a link of the living as by death; the unlink behind it meets a LINK that crosses (§21.2)."""
-        links = links_of(parent)
-        links.linked(pid)
-        self._shard.router.post(Exit(parent.pid, pid, ABANDONED))
-        self._shard.router.post(UnlinkId(parent.pid, pid, links.unlink(pid)))
+        unlink_id = links_of(parent).unlink(pid)
+        if unlink_id:  # Else the child, or its shard, has ended the link already.
+            self._shard.router.post(Exit(parent.pid, pid, ABANDONED))
+            self._shard.router.post(UnlinkId(parent.pid, pid, unlink_id))
 
     # -- the owner's side -----------------------------------------------------
 

@@ -356,3 +356,22 @@ async def part_and_meet(parent: str) -> None:
     await process.unlink(parent)
     await process.link(parent)
     await linger()
+
+
+def test_r12_gives_up_a_child_whose_shard_died_with_the_reply() -> None:
+    """The pid, the end of its shard and the time limit come in one turn: nothing is kept of a link to the dead."""
+
+    async def script(stage: Stage) -> None:
+        parent = await stage.puppet(0)
+        stage.layer.hold(1, 0, SpawnReply)
+        asked = parent.begin(shy, 1)
+        await stage.layer.caught(1, 0, SpawnReply)
+        stage.layer.release(1, 0)
+        stage.node.crash(1)
+        parent.proc.cancel()
+        assert await asked == "given up"
+        await stage.quiet()
+        assert parent.link_records == []
+        assert not parent.proc.monitors
+
+    play(script)
