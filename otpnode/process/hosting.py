@@ -155,6 +155,7 @@ async def run_main(
     started(proc.pid)
     shard.queue.put(proc)
     dead = await over
+    shard.deaths.reporters.pop(proc.pid, None)
     end.value = dead.value
     if end.error is None and not is_quiet(dead.reason):
         end.ended_badly = dead.reason

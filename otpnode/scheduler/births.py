@@ -156,7 +156,7 @@ class Births:
         """Make the child, reply, and only then let it run."""
         try:
             func, args, kwargs, carried = loads_call(request.call)
-        except PayloadError as error:
+        except (PayloadError, MemoryError) as error:
             self._reply(peer, request, None, error)
             return
         birth = Birth(

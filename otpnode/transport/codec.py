@@ -184,7 +184,9 @@ def decode(kind: int, body: bytes) -> AnySignal:
             return signal(sender, to, ref, loads_reason(payload))  # type: ignore[no-any-return]
         if signal in _PLAIN:
             return _PLAIN_DECODERS[kind].decode(body)
-    except msgspec.MsgspecError as error:
+    except MemoryError as error:
+        raise PayloadError("the payload asks for more memory than there is") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise EnvelopeError(f"a frame of kind {kind} has a broken envelope: {error}") from error
     raise EnvelopeError(f"unknown frame kind {kind}")
 
@@ -193,7 +195,7 @@ def about(kind: int, body: bytes) -> str:
     """Return who a message frame was for, for the log of one that could not be decoded."""
     try:
         return f"{_NAMES[kind].__name__} from {_carried(body).sender} to {_carried(body).to}"
-    except (msgspec.MsgspecError, KeyError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError):
         return f"a frame of kind {kind}"
 
 

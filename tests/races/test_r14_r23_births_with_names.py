@@ -126,7 +126,12 @@ def test_the_supervisors_words_are_read_in_nobodys_name() -> None:
         looker = await stage.puppet(1)
         port = stage.node.world(1).names._port
         read = port.catch_up
-        setattr(port, "catch_up", lambda: (readers.append(CURRENT.get()), read()))  # noqa: B010
+
+        def catch_up() -> None:
+            readers.append(CURRENT.get())
+            read()
+
+        setattr(port, "catch_up", catch_up)  # noqa: B010
         await looker.do(where, "n")
 
     play(script)
