@@ -28,7 +28,7 @@ def _private(module: str, name: str) -> object:
 
 CURRENT_TASKS = cast("dict[asyncio.AbstractEventLoop, object]", _private("asyncio.tasks", "_current_tasks"))
 """Loop → the task on its step: what ``asyncio.current_task`` reads. Written directly, one store a
-step; ``_enter_task`` and ``_leave_task`` would be two calls (92 ns against 28, CPython 3.11)."""
+step; ``_enter_task`` and ``_leave_task`` would be two calls, which together cost 92 ns on CPython 3.11."""
 
 task_get_stack = cast(
     Callable[[object, int | None], list[FrameType]], _private("asyncio.base_tasks", "_task_get_stack")

@@ -178,7 +178,7 @@ async def _spawn(
         return proc.pid
     if where not in [up for up, _ in shard.router.outbound.shards_up()]:
         raise shard_down(where)
-    return await shard.router.outbound.spawn(where, birth, me, spread=birth.spread)
+    return await shard.router.outbound.spawn(where, birth, me)
 
 
 def _spawn_here(shard: Shard, me: Proc, birth: Birth) -> Pid:

@@ -1,6 +1,6 @@
 """A process's mailbox: FIFO, a bound, a save position, and who waits at it.
 
-The hot path lives in `otpnode.process.api`: a send to a running or parked local
+The hot path lives in `otpnode.process.messages`: a send to a running or parked local
 process touches `queue`, `gate` and `limit` and nothing else. Everything unusual is
 folded into those words, so that the usual case pays one test for all of it:
 

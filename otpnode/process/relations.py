@@ -37,11 +37,6 @@ class LinkTable:
         """Return the pids linked now, in the order they were linked."""
         return [pid for pid, record in self.records.items() if record.active]
 
-    def is_active(self, pid: str) -> bool:
-        """Tell whether a link to `pid` would carry an exit signal."""
-        record = self.records.get(pid)
-        return record is not None and record.active
-
     def link(self, pid: str) -> bool:
         """Link to `pid`; True when a LINK must be sent (only if not active already)."""
         record = self.records.get(pid)

@@ -16,7 +16,6 @@ from otpnode.reasons import NOPROC
 from otpnode.signals import Answer, Ask, Down, Exit, Link, Message, Monitor, Signal
 
 if TYPE_CHECKING:
-    from otpnode.process.mailbox import Grants
     from otpnode.process.proc import Proc
     from otpnode.process.spawning import Birth
 
@@ -40,12 +39,8 @@ class Outbound(Protocol):
         """Like `send`, but False where `send` would wait."""
         ...
 
-    async def spawn(self, shard: int, birth: Birth, proc: Proc | None, *, spread: bool) -> Pid:
+    async def spawn(self, shard: int, birth: Birth, proc: Proc | None) -> Pid:
         """Make a process on `shard`; raises `ShardDownError` when it cannot answer (SP-08)."""
-        ...
-
-    def grants_for(self, proc: Proc) -> Grants:
-        """Make the account of senders on other shards, at the first message from one."""
         ...
 
     def processes(self) -> list[Pid]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 STEPS_PER_LOOK = 16
 """Steps between two looks at the clock, unless one of them is a bare yield: whoever computes in slices says
-so by yielding, and 32 such steps before a look kept pipes unread for 400 ms."""
+so by yielding, and with a look only after 32 such steps the second shard of wordcount did 11 % of the work
+instead of half, because the coordinator's pipes were not read in between."""
 
 SLICE_SECONDS = 0.002
 

@@ -64,12 +64,7 @@ class Counter(IntEnum):
     EXITS = 1
     MESSAGES_IN = 2
     MESSAGES_OUT = 3
-    BYTES_IN = 4
-    BYTES_OUT = 5
-    PLACED_LOCALLY = 6
-    INTERRUPTS = 7
-    SPINS = 8
-    SPINS_PAID = 9
+    PLACED_LOCALLY = 4
 
 
 class _Word:

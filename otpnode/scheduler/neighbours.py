@@ -20,7 +20,6 @@ from otpnode.process.blocking import Block
 from otpnode.process.exits import is_text
 from otpnode.process.mailbox import UNBOUNDED
 from otpnode.process.proc import Proc
-from otpnode.process.reception import links_of
 from otpnode.process.shard import Shard
 from otpnode.process.spawning import Birth, shard_down
 from otpnode.reasons import KILL, NOCONNECTION, NOPROC
@@ -181,9 +180,8 @@ class Neighbours:
 
     # -- spawns out -----------------------------------------------------------
 
-    async def spawn(self, shard: int, birth: Birth, proc: Proc | None, *, spread: bool) -> Pid:
+    async def spawn(self, shard: int, birth: Birth, proc: Proc | None) -> Pid:
         """Make a process over there and wait for its pid."""
-        birth.spread = spread
         ref = birth.ref or self._shard.refs.make()
         request = self.births.request(birth, ref)
         incarnation = self._up.get(shard)
@@ -228,23 +226,25 @@ class Neighbours:
             # Its death was told before this message came: the sender's shard must not wait for credits (MB-05).
             self.write(peer, Credit(signal.to, 0))
             return
-        box = proc.mailbox
-        box.put(signal.message)
-        if box.limit != UNBOUNDED:
-            room = box.grants if isinstance(box.grants, Room) else self.grants_for(proc)
-            room.arrived(peer.shard, box.users)
+        proc.mailbox.put(signal.message)
+        self._count(peer, proc)
 
     def on_dropped(self, peer: Peer, pid: str) -> None:
         """A message to `pid` could not be decoded: it took a credit, and no room."""
         proc = self._shard.table.live.get(pid)
         if proc is None:
             self.write(peer, Credit(pid, 0))
-        elif proc.mailbox.limit != UNBOUNDED:
-            box = proc.mailbox
-            room = box.grants if isinstance(box.grants, Room) else self.grants_for(proc)
+        else:
+            self._count(peer, proc)
+
+    def _count(self, peer: Peer, proc: Proc) -> None:
+        """Account for one message of `peer` to `proc`, which took a credit unless the mailbox is unbounded."""
+        box = proc.mailbox
+        if box.limit != UNBOUNDED:
+            room = box.grants if isinstance(box.grants, Room) else self._open_account(proc)
             room.arrived(peer.shard, box.users)
 
-    def grants_for(self, proc: Proc) -> Room:
+    def _open_account(self, proc: Proc) -> Room:
         """Make the account of senders elsewhere, at the first message from one."""
         pid = proc.pid
         room = Room(proc.mailbox.limit, lambda shard, n: self._grant(shard, pid, n))
@@ -307,10 +307,9 @@ class Neighbours:
         for proc in [*table.live.values(), *table.exiting.values()]:
             if isinstance(proc.mailbox.grants, Room):
                 proc.mailbox.grants.forget(shard)
-            for pid in (
-                [pid for pid in links_of(proc).records if _lives_on(pid, shard, incarnation)] if proc.links else ()
-            ):
-                accept(Exit(pid, proc.pid, NOCONNECTION))
+            for pid in list(proc.links.records) if proc.links is not None else ():
+                if _lives_on(pid, shard, incarnation):
+                    accept(Exit(pid, proc.pid, NOCONNECTION))
             for ref, record in list((proc.monitors or {}).items()):
                 if _lives_on(record.target, shard, incarnation):
                     accept(Down(record.target, proc.pid, ref, NOCONNECTION))

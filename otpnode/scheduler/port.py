@@ -93,11 +93,6 @@ class ControlPort:
         return self._sock.fileno()
 
     @property
-    def names_version_seen(self) -> int:
-        """Version of the replica."""
-        return self.replica.version
-
-    @property
     def wants_write(self) -> bool:
         """Whether records wait to be sent."""
         return bool(self._outbox)

@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 LAST_WORDS_SECONDS = 1.0
 GC_THRESHOLDS = (100_000, 20, 100)
-"""With the defaults, spawning 300 000 processes paused for 630 ms, with such bounds for 8 ms."""
+"""A full collection walks every live process; with the defaults, spawning many sets one off again and again."""
 
 
 class Worker:

@@ -221,18 +221,6 @@ def loads_call(
     raise PayloadError("the payload is not a call")
 
 
-def travels(func: object, args: object, kwargs: object) -> str | None:
-    """Tell why a call cannot be made on another shard, in one line; None when it can (C9).
-
-    A caller that goes on to send the call uses `dumps_call` at once, which encodes only once.
-    """
-    try:
-        _call(func, args, kwargs, {})
-    except _Untravelled as found:
-        return str(found)
-    return None
-
-
 def _call(func: object, args: object, kwargs: object, carried: object) -> bytes:
     why = unimportable(func)
     if why is not None:

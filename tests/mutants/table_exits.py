@@ -55,7 +55,7 @@ _LINKS = [
         "LK-07",
         _RELATIONS,
         "        if pid not in self.records:",
-        "        if not self.is_active(pid):",
+        "        if pid not in self.active():",
         unit("process/test_relations.py", "lk07"),
     ),
     Mutant("LK-07", _RELATIONS, " and record.unlink_id == unlink_id:", ":", unit("process/test_relations.py", "lk07")),

@@ -146,8 +146,8 @@ _CREDITS = [
     Mutant(
         "SD-07",
         _NEIGHBOURS,
-        "        elif proc.mailbox.limit != UNBOUNDED:",
-        "        elif False:",
+        "        else:\n            self._count(peer, proc)\n",
+        "        else:\n            pass\n",
         programs("sd07", only="loop"),
     ),
     Mutant(

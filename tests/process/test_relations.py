@@ -14,7 +14,7 @@ PEER = "pid_n.1.1.1"
 
 def states(table: LinkTable) -> tuple[bool, bool]:
     """Tell whether a record exists and whether it is active."""
-    return PEER in table.records, table.is_active(PEER)
+    return PEER in table.records, PEER in table.active()
 
 
 ABSENT, ACTIVE, WAITING = (False, False), (True, True), (True, False)

@@ -257,7 +257,7 @@ class TestCatchUp:
         ends.board.names_version = 1
         ends.port.catch_up()
         assert ends.port.replica.whereis("x") == "p"
-        assert ends.port.names_version_seen == 1
+        assert ends.port.replica.version == 1
 
     def test_at_the_end_it_gives_up(self, ends: Ends) -> None:
         ends.channel.close()

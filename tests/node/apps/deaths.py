@@ -256,10 +256,14 @@ async def questions() -> None:
     """What waits for an answer of the dead shard is answered: `process_info`, `spawn` with a name."""
     jam = await process.spawn(process.sleep, [600], on=1)
     os_pid = await os_pid_of(1)
-    stop_it = asyncio.create_task(_kill_while_stopped(os_pid))
-    await asyncio.sleep(0.05)
+    os.kill(os_pid, signal.SIGSTOP)
     info = asyncio.create_task(process.process_info(jam, "status"))
     named = asyncio.create_task(process.spawn(idle, name="held", on=1))
+    # Both ask in their first step; nobody over there can answer.
+    await asyncio.sleep(0)
+    assert not info.done()
+    assert not named.done()
+    os.kill(os_pid, signal.SIGKILL)
     assert await info is None
     try:
         await named
@@ -267,16 +271,9 @@ async def questions() -> None:
         pass
     else:
         raise AssertionError("a stopped shard answered")
-    await stop_it
     await until(lambda: process.whereis("held") is None, "the name")
     await process.register("held", me())
     passed()
-
-
-async def _kill_while_stopped(os_pid: int) -> None:
-    os.kill(os_pid, signal.SIGSTOP)
-    await asyncio.sleep(0.3)
-    os.kill(os_pid, signal.SIGKILL)
 
 
 async def together() -> None:

@@ -10,7 +10,7 @@ from typing import cast
 import otpnode
 from otpnode import process
 from otpnode.process import Pid, ProcessExit
-from tests.node.apps.tools import get_tagged, idle, kill_shard, tell_os_pid, up_again
+from tests.node.apps.tools import get_tagged, idle, kill_shard, me, tell_os_pid, until, up_again
 
 not_callable = 42
 
@@ -23,13 +23,18 @@ async def returns_text() -> str:
     return "pid_of_nobody"
 
 
+async def watched() -> bool:
+    """Tell whether somebody waits for the caller's end, as main does for the process it returned."""
+    return bool(await process.process_info(me(), "monitored_by"))
+
+
 async def ends_with(reason: object) -> None:
-    await asyncio.sleep(0.3)
+    await until(watched, "main's watch")
     raise ProcessExit(reason)
 
 
 async def crashes() -> None:
-    await asyncio.sleep(0.3)
+    await until(watched, "main's watch")
     raise ValueError("the tree fell")
 
 
@@ -41,13 +46,16 @@ async def returns_pid(how: str, where: str) -> Pid:
         pid = await process.spawn(idle, on=int(where))
         await process.spawn(tell_os_pid, [process.self()], on=int(where))
         os_pid = cast(int, (await get_tagged("os_pid"))[2])
-        await process.spawn(kill_later, [os_pid], on=0)
+        await process.spawn(kill_once_watched, [os_pid, pid], on=0)
         return pid
     return await process.spawn(ends_with, [("shutdown", "enough") if how == "shutdown tuple" else how], on=int(where))
 
 
-async def kill_later(os_pid: int) -> None:
-    await asyncio.sleep(0.1)
+async def kill_once_watched(os_pid: int, pid: Pid) -> None:
+    async def is_watched() -> bool:
+        return bool(await process.process_info(pid, "monitored_by"))
+
+    await until(is_watched, "main's watch")
     os.kill(os_pid, signal.SIGKILL)
 
 

@@ -59,11 +59,18 @@ async def trees() -> None:
     await idle()
 
 
+async def begun(parent: Pid, number: int) -> None:
+    """Be a child that says when it has begun."""
+    await process.send(parent, ("begun",))
+    await child(number)
+
+
 async def returns() -> None:
     """Return; the rest of the node ends by itself, in order."""
     for where in (0, 1):
-        await process.spawn(child, [where], on=where)
-    await asyncio.sleep(0.05)
+        await process.spawn(begun, [me(), where], on=where)
+    for _ in range(2):
+        await get_tagged("begun")
 
 
 async def calls_back(to: Pid) -> None:
