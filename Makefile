@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check test-all bench-pingpong beam mutants conformance install clean
+.PHONY: help demo test check test-all bench-pingpong beam soak mutants conformance install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ bench-pingpong: $(STAMP) ## messages per second against two asyncio tasks
 
 beam: $(STAMP) ## compare 500 fresh random programs with real Erlang (Debian package erlang-base)
 	$(BIN)/python -m tests.beam.fresh --count 500 $(ARGS)
+
+soak: $(STAMP) ## ten minutes of random programs, kills and crashes: on one loop, then on real OS processes
+	$(BIN)/python -m tests.invariants.soak --seconds 400 $(ARGS)
+	$(BIN)/python -m tests.invariants.soak --seconds 200 --os $(ARGS)
 
 mutants: $(STAMP) ## break the code in a hundred one-line ways, and see each break caught
 	$(BIN)/python -m tests.mutants $(ARGS)
