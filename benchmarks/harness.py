@@ -145,9 +145,7 @@ def _run(script: str, key: str, name: str, case: Case) -> float | str:
         command = [str(PEERS), str(HERE / "peers" / case.run[0]), *case.run[1:]]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=environment, timeout=TIMEOUT, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired:
         return f"took more than {TIMEOUT:.0f} s"
     if done.returncode:

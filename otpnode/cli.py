@@ -42,6 +42,7 @@ def _start(options: argparse.Namespace, app_args: list[str]) -> int:
             name=options.name or "",
             app_dir=os.path.abspath(options.app_dir),
             log_level=options.log_level,
+            kill_blocked=options.kill_blocked,
             stop_grace=options.stop_grace,
         )
         return start(config, options.target, app_args)
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-seconds", type=float, default=30.0, metavar="S", help="... within this time (30)")
     add("--max-processes", type=int, default=1 << 20, metavar="N", help="processes per shard (1048576)")
     add("--max-message", type=int, default=1 << 30, metavar="BYTES", help="one message between shards (1 GiB)")
+    add("--kill-blocked", choices=("wait", "shard"), default="wait", help="a killed process stuck in C (wait)")
     add("--stop-grace", type=float, default=5.0, metavar="S", help="seconds processes have at a stop (5)")
     add("--name", metavar="NAME", help="node name (n<pid>)")
     add("--app-dir", default=".", metavar="DIR", help="put first on sys.path (.)")

@@ -35,6 +35,7 @@ class NodeConfig:
     copy_messages: bool = False
     exit_grace: float = 5.0
     kill_grace: float = 0.5
+    kill_blocked: Literal["wait", "shard"] = "wait"
     stop_grace: float = 5.0
 
     def __post_init__(self) -> None:
@@ -48,6 +49,7 @@ class NodeConfig:
             _not_negative(field, getattr(self, field))
         _one_of("loop", self.loop, ("uvloop", "asyncio"))
         _one_of("placement", self.placement, ("spread", "local"))
+        _one_of("kill_blocked", self.kill_blocked, ("wait", "shard"))
         _one_of("log_level", self.log_level, ("debug", "info", "warning", "error", "critical"))
         if not self.name:
             object.__setattr__(self, "name", f"n{os.getpid()}")

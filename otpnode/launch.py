@@ -24,7 +24,7 @@ from typing import cast
 
 from otpnode.config import NodeConfig
 from otpnode.errors import NodeDownError
-from otpnode.running import run_here
+from otpnode.running import check_one_loop, run_here
 from otpnode.scheduler.caller import DOWN, OUTCOME, read_answer, write_request
 from otpnode.scheduler.child import to_stderr
 from otpnode.scheduler.outcome import decode_outcome, status
@@ -50,6 +50,7 @@ def start(config: NodeConfig, target: str, argv: list[str]) -> int:
     """
     split_target(target)
     if config.schedulers == 1 and not _is_linux():
+        check_one_loop(config)
         return _start_here(config, target, argv)
     check_system(config)
     program = Program(target=target, argv=argv)

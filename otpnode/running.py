@@ -14,9 +14,9 @@ from typing import TypedDict, Unpack, cast
 from otpnode.config import NodeConfig
 from otpnode.errors import NodeDownError
 from otpnode.loops import loop_factory
-from otpnode.process.current import here
 from otpnode.process.generators import watch_generators
 from otpnode.process.hosting import LocalNode, MainEnd, run_main
+from otpnode.process.stopping import stop_node
 from otpnode.reasons import mend
 
 log = logging.getLogger("otpnode")
@@ -37,6 +37,7 @@ class Settings(TypedDict, total=False):
     copy_messages: bool
     exit_grace: float
     kill_grace: float
+    kill_blocked: str
     stop_grace: float
 
 
@@ -49,14 +50,25 @@ def node(**settings: Unpack[Settings]) -> LocalNode:
     Guarantees:
         Leaving the block is the orderly stop (SEMANTICS SH-12).
     """
-    return _local_node(NodeConfig(**settings))  # type: ignore[arg-type]
+    config = NodeConfig(**settings)  # type: ignore[arg-type]
+    check_one_loop(config)
+    return _local_node(config)
+
+
+def check_one_loop(config: NodeConfig) -> None:
+    """Refuse what only a shard with an OS process of its own can do."""
+    if config.kill_blocked == "shard":
+        raise ValueError(
+            "kill_blocked='shard' ends a shard's OS process, and one loop has none of its own: "
+            "use kill_blocked='wait', or more than one scheduler"
+        )
 
 
 def _local_node(config: NodeConfig) -> LocalNode:
     if not config.copy_messages:
         return LocalNode(config)
     strict = import_module("otpnode.transport.strict")
-    return LocalNode(config, copier=strict.copy_message, call_copier=strict.copy_call)
+    return LocalNode(config, copier=strict.Strict(config.max_message))
 
 
 def stop(code: int = 0) -> None:
@@ -65,7 +77,7 @@ def stop(code: int = 0) -> None:
     Args:
         code: the exit code of ``otpnode start``; `run` raises ``SystemExit(code)`` unless it is 0.
     """
-    here().request_stop(code)
+    stop_node(code)
 
 
 def run(
@@ -101,6 +113,7 @@ def run(
     _refuse_inside_a_loop()
     if config.schedulers > 1:
         return _sharded()(config, main, args)
+    check_one_loop(config)
     return run_here(config, main, args)
 
 

@@ -8,6 +8,7 @@ encodes them as arrays without being told how.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 
@@ -190,6 +191,9 @@ Signal = (
 
 ShardSignal = SpawnRequest | SpawnReply | Credit | Nack
 """From one shard to another."""
+
+Call = tuple[Callable[..., object], tuple[object, ...], dict[str, object], dict[str, object]]
+"""What a spawn runs: the function, its arguments by place and by name, and what is carried to it."""
 
 LOST = object()
 """In strict mode: what a message becomes that another shard could not have decoded."""

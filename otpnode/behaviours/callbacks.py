@@ -40,6 +40,7 @@ async def run_callback(callback: Callable[..., object], *args: object, **kwargs:
     Raises:
         asyncio.CancelledError: the process was ended by an exit signal. A cancellation
             that is none, raised in the callback, is an `Ending` with ``'cancelled'`` (AC-06).
+        BaseException: it was killed while it computed (FS-03).
     """
     try:
         value = callback(*args, **kwargs)
@@ -55,4 +56,6 @@ async def run_callback(callback: Callable[..., object], *args: object, **kwargs:
     except ProcessExit as error:
         return Ending(error.reason, error)
     except BaseException as error:
+        if not isinstance(error, Exception) and not process.is_alive(cast(Pid, process.self())):
+            raise
         return Ending(error, error)

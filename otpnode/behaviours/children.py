@@ -133,12 +133,13 @@ async def stop_process(pid: Pid, shutdown: float | str | None) -> object:
         It is dead, even if it has unlinked itself; nothing of it is left in the mailbox.
     """
     ref = await process.monitor(pid)
+    # Armed before the order, not awaited after it: a child that answers with a loop that never awaits holds this
+    # process up as well, and only a deadline that stands already can end it (FS-03).
+    deadline = process.exit_after(shutdown, pid, "kill") if isinstance(shutdown, (int, float)) else None
     await process.exit(pid, "kill" if shutdown == "brutal_kill" else "shutdown")
-    try:
-        down = await process.receive(shutdown if isinstance(shutdown, (int, float)) else None, ref=ref)
-    except TimeoutError:
-        await process.exit(pid, "kill")
-        down = await process.receive(ref=ref)
+    down = await process.receive(ref=ref)
+    if deadline is not None:
+        await process.cancel_timer(deadline)
     reason = cast("tuple[object, ...]", down)[4]
     ended = await flush_exit(pid)
     # Dead before it was monitored: the link knows why.

@@ -18,7 +18,7 @@ from otpnode.process.current import CURRENT
 from otpnode.process.messages import receive
 from otpnode.process.monitoring import monitor
 from otpnode.process.proc import Proc
-from otpnode.process.shard import CallCopier, Shard
+from otpnode.process.shard import Copier, Shard
 from otpnode.process.spawning import Birth
 from otpnode.reasons import NOPROC, is_quiet
 
@@ -38,13 +38,11 @@ class LocalNode:
         config: NodeConfig,
         *,
         clock: Clock | None = None,
-        copier: Callable[[object], object] | None = None,
-        call_copier: CallCopier | None = None,
+        copier: Copier | None = None,
     ) -> None:
         self._config = config
         self._clock = clock
         self._copier = copier
-        self._call_copier = call_copier
         self._release: Callable[[], None] | None = None
         self._stop_task: asyncio.Task[None] | None = None
         self._shard: Shard | None = None
@@ -61,9 +59,7 @@ class LocalNode:
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        self._shard = Shard(loop, self._config, clock=self._clock)
-        self._shard.copier = self._copier
-        self._shard.call_copier = self._call_copier
+        self._shard = Shard(loop, self._config, clock=self._clock, copier=self._copier)
         self._shard.request_stop = self._on_stop
         self._stopping = asyncio.Event()
         self._release = adopt(loop)

@@ -18,6 +18,7 @@ from otpnode.process.spawning import (
     bind_parent,
     check_on,
     give_birth,
+    give_named_birth,
     make_birth,
     shard_down,
     tell_late,
@@ -67,13 +68,16 @@ async def spawn(
         NameAlreadyRegisteredError: `name` is taken; no process exists.
         UnserializableError: an explicit `on` names another shard and the function or
             an argument cannot travel.
+        MessageTooLargeError: to another shard, they are larger than ``--max-message``.
         ShardDownError: that shard is down, or died before it answered; the child may have run.
         SystemLimitError: the process table is full.
         ValueError, TypeError, ProcessNotFoundError: bad arguments, a dead pid in `on`.
 
     Guarantees:
         The child does not run inside this call (SP-02). It inherits nothing but
-        variables declared with `otpnode.carry` (SP-07).
+        variables declared with `otpnode.carry` (SP-07). A spawn that is cancelled while
+        it waits may leave its child: an unlinked one lives, a linked one ends with
+        ``'abandoned'`` (SP-09).
     """
     return await _spawn(
         "spawn", func, args, kwargs, name, on=on, mailbox=mailbox, mailbox_limit=mailbox_limit,
@@ -171,7 +175,9 @@ async def _spawn(
         shard.strict(birth)
         if me is not None and ref is None and name is None:
             return _spawn_here(shard, me, birth)
-        proc = await give_birth(shard, birth)
+        # One loop's names are given at once: nobody can give up in between.
+        waits = name is not None and shard.router.outbound is not None
+        proc = await (give_named_birth(shard, me, birth) if waits else give_birth(shard, birth))
         if me is not None:
             bind_parent(me, proc.pid, birth)
             tell_late(shard, proc, birth)

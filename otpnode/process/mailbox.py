@@ -8,10 +8,17 @@ folded into those words, so that the usual case pays one test for all of it:
   `WOKEN` (negative) from the wake-up until the owner runs, `SPECIAL` when a sender must
   look closer (a wait for one ref, a child task that waits, a closed mailbox); what
   the first three would say is then in `state`.
-* `limit` is the bound on *user* messages; the cheap test ``len(queue) < limit``
-  errs on the side of the slow path when exempt messages are queued (MB-09).
+* `limit` is the bound on *user* messages, less the slots that are promised; the cheap
+  test ``len(queue) < limit`` errs on the side of the slow path when exempt messages are
+  queued (MB-09).
 * `care` asks the receiver to call `took` after a dequeue (blocked senders to
   admit, credits to grant, exempt messages to unwrap, a receive mark to move).
+
+A sender that waits keeps its message. What it gets is the promise of a slot, and it
+puts the message there itself when it runs, so that one cancelled between the two has
+not sent (MB-04) and its slot goes to the next. Rejected: queueing it on the sender's
+behalf; a cancellation in that very turn then says "not sent" of a message that the
+receiver may have read.
 
 Rejected: `asyncio.Queue`. Its ``get`` wakes through a Future and a task switch
 per message, a cancelled ``wait_for(get())`` loses messages on 3.11 (RC-09), and
@@ -46,16 +53,6 @@ class Exempt:
         self.message = message
 
 
-class BlockedSend:
-    """A user message that waits for room at its sender's side (MB-03, MB-04)."""
-
-    __slots__ = ("admitted", "message")
-
-    def __init__(self, message: object, admitted: asyncio.Future[None]) -> None:
-        self.message = message
-        self.admitted = admitted
-
-
 class Grants(Protocol):
     """Who hears of room for senders on other shards; see `otpnode.transport.credit`."""
 
@@ -77,6 +74,7 @@ class Mailbox:
 
     __slots__ = (
         "blocked",
+        "bound",
         "care",
         "claims",
         "exempt",
@@ -97,6 +95,7 @@ class Mailbox:
     def __init__(self, owner: Proc, limit: int) -> None:
         self.owner = owner
         self.queue: deque[object] = deque()
+        self.bound = limit
         self.limit = limit
         self.gate = SPECIAL if owner.deaf else IDLE
         self.state = IDLE
@@ -107,7 +106,7 @@ class Mailbox:
         self.matching = False
         self.mark: str | None = None
         self.older = 0
-        self.blocked: deque[BlockedSend] | None = None
+        self.blocked: deque[asyncio.Future[None]] | None = None
         self.grants: Grants | None = None
         self.waits: dict[str, asyncio.Future[object]] | None = None
         self.claims: dict[str, deque[object]] | None = None
@@ -116,8 +115,8 @@ class Mailbox:
 
     @property
     def users(self) -> int:
-        """How many user messages are queued: what the bound and the credits count."""
-        return len(self.queue) - self.exempt
+        """How many slots user messages have, or are promised: what the bound and the credits count."""
+        return len(self.queue) - self.exempt + self.bound - self.limit
 
     @property
     def parked(self) -> bool:
@@ -210,46 +209,56 @@ class Mailbox:
             message = entry
             # Other shards first: the senders here would take every slot as it comes free (MB-03).
             if self.grants is not None:
-                self.grants.on_room(self.users, self.limit)
+                self.grants.on_room(self.users, self.bound)
             if self.blocked:
-                self._admit_one()
+                self._offer()
         self.care = bool(self.exempt or self.blocked or self.grants is not None or self.older)
         return message
 
-    def _admit_one(self) -> None:
-        blocked = self.blocked
-        while blocked and self.users < self.limit:
-            waiting = blocked.popleft()
-            if not waiting.admitted.done():
-                self.put(waiting.message)
-                waiting.admitted.set_result(None)
+    # -- senders that wait ----------------------------------------------------
+
+    def _offer(self) -> None:
+        """Promise a slot to who has waited longest: one is free, or the owner waits (MB-03, MB-07)."""
+        while self.blocked and not self.full:
+            waiting = self.blocked.popleft()
+            if not waiting.done():
+                self._promise(waiting)
                 return
 
-    def overcommit(self, waiting: BlockedSend) -> None:
-        """Admit one blocked message over the bound: a circle of full mailboxes is broken here (MB-08)."""
-        if not waiting.admitted.done() and self.blocked is not None:
+    def _promise(self, waiting: asyncio.Future[None]) -> None:
+        self.limit -= 1
+        waiting.set_result(None)
+
+    def enter(self, message: object) -> None:
+        """Take the promised slot; the wait of one whose receiver has died is over too, and nothing comes of it."""
+        self.limit += 1
+        if not self.owner.deaf:
+            self.put(message)
+
+    def withdraw(self, waiting: asyncio.Future[None]) -> None:
+        """The sender has given up; a slot that was promised to it goes to the next (MB-04)."""
+        if self.blocked and waiting in self.blocked:
             self.blocked.remove(waiting)
-            self.put(waiting.message)
-            waiting.admitted.set_result(None)
+        elif waiting.done() and not waiting.cancelled():
+            self.limit += 1
+            self._offer()
+
+    def overcommit(self, waiting: asyncio.Future[None]) -> None:
+        """Promise a slot over the bound: a circle of full mailboxes is broken here (MB-08)."""
+        if not waiting.done() and self.blocked is not None:
+            self.blocked.remove(waiting)
+            self._promise(waiting)
 
     # -- waiting --------------------------------------------------------------
 
-    def let_in(self) -> bool:
-        """Admit one blocked sender over the bound, for an owner that has scanned everything (MB-07)."""
-        while self.blocked:
-            waiting = self.blocked.popleft()
-            if not waiting.admitted.done():
-                self.put(waiting.message)
-                waiting.admitted.set_result(None)
-                return True
-        return False
-
     def park(self, wanted: str | None) -> None:
-        """The owner waits: everything is scanned and nobody is blocked here."""
+        """The owner waits, everything is scanned: whoever is blocked here is let in, one by one (MB-07)."""
         self.wanted = wanted
         self.set_state(PARKED)
         if self.grants is not None:
-            self.grants.on_park(self.users, self.limit)
+            self.grants.on_park(self.users, self.bound)
+        if self.blocked:
+            self._offer()
 
     def unpark(self) -> None:
         """The owner's wait is over, by a message, a timeout or a cancellation."""
@@ -313,8 +322,8 @@ class Mailbox:
         """Discard everything; blocked senders return normally (MB-05, MB-12)."""
         blocked, self.blocked = self.blocked, None
         for waiting in blocked or ():
-            if not waiting.admitted.done():
-                waiting.admitted.set_result(None)
+            if not waiting.done():
+                waiting.set_result(None)
         if self.grants is not None:
             self.grants.on_close()
             self.grants = None

@@ -23,7 +23,7 @@ from otpnode.process import waiting
 from otpnode.process.blocking import Block, closes_a_circle
 from otpnode.process.current import CURRENT, here
 from otpnode.process.entry import entered, entered_process, spent
-from otpnode.process.mailbox import IDLE, PARKED, SPECIAL, WOKEN, BlockedSend, Exempt, Mailbox
+from otpnode.process.mailbox import IDLE, PARKED, SPECIAL, WOKEN, Exempt, Mailbox
 from otpnode.ref import REF_PREFIX
 from otpnode.signals import LOST, AliasMessage, Message
 
@@ -89,7 +89,7 @@ async def _send(target: str, message: object) -> None:
         to = resolve(shard, target)
         way = shard.router.elsewhere(to)
         if to.startswith(REF_PREFIX):
-            _to_alias(shard, me, to, message)
+            shard.router.post(AliasMessage(_sender(shard, me), to, message))
         elif way is not None:
             await way[0].send(way[1], Message(_sender(shard, me), to, message), me)
         else:
@@ -113,7 +113,7 @@ def send_nowait(target: Pid | Ref | str, message: object) -> bool:
     me = CURRENT.get()
     to = resolve(shard, target)
     if to.startswith(REF_PREFIX):
-        _to_alias(shard, me, to, message)
+        shard.router.post(AliasMessage(_sender(shard, me), to, message))
         return True
     way = shard.router.elsewhere(to)
     if way is not None:
@@ -125,12 +125,6 @@ def send_nowait(target: Pid | Ref | str, message: object) -> bool:
     if copy is not LOST:
         proc.mailbox.put(copy)
     return True
-
-
-def _to_alias(shard: Shard, me: Proc | None, to: str, message: object) -> None:
-    copy = copied(shard, message)
-    if copy is not LOST:
-        shard.router.post(AliasMessage(_sender(shard, me), to, copy))
 
 
 def resolve(shard: Shard, target: object) -> str:
@@ -156,7 +150,7 @@ def resolve(shard: Shard, target: object) -> str:
 
 def copied(shard: Shard, message: object) -> object:
     """Return what a receiver on this shard gets: the object itself, or in strict mode a copy, or `LOST`."""
-    return message if shard.copier is None else shard.copier(message)
+    return message if shard.copier is None else shard.copier.message(message)
 
 
 def _local(shard: Shard, target: object) -> Mailbox | None:
@@ -175,18 +169,18 @@ async def _admit(shard: Shard, me: Proc | None, box: Mailbox, message: object) -
     if me is not None and closes_a_circle(shard, me, box.owner.pid):
         box.put(message)
         return
-    entry = BlockedSend(message, shard.loop.create_future())
+    waiting: asyncio.Future[None] = shard.loop.create_future()
     if box.blocked is None:
         box.blocked = deque()
-    box.blocked.append(entry)
+    box.blocked.append(waiting)
     box.care = True
-    with Block(shard, me, box.owner.pid, partial(box.overcommit, entry)):
+    with Block(shard, me, box.owner.pid, partial(box.overcommit, waiting)):
         try:
-            await entry.admitted
-        except asyncio.CancelledError:
-            if box.blocked is not None and entry in box.blocked:
-                box.blocked.remove(entry)
+            await waiting
+        except BaseException:
+            box.withdraw(waiting)
             raise
+    box.enter(message)
 
 
 async def receive(timeout: float | None = None, match: Match | None = None, *, ref: Ref | str | None = None) -> object:
@@ -273,8 +267,6 @@ async def _receive_alone(me: Proc, seconds: float | None, match: Match | None, r
                 return box.take_at(index)
             if limit.over:
                 raise TimeoutError(f"no {'matching ' if match or ref else ''}message within {seconds} s")
-            if box.let_in():
-                continue
             limit.arm()
             box.park(ref)
             await me.place

@@ -198,9 +198,10 @@ class Proc:
         """Go on after an asyncio future: called by the loop, in the process's own context."""
         self._fut_waiter = None
         shard = self.shard
-        if self.irregular:
-            self.step(inside=True)
-        else:
+        try:
+            if self.irregular:
+                self.step(inside=True)
+                return
             loop = shard.loop
             shard.running = self
             self.ops = 0
@@ -215,8 +216,10 @@ class Proc:
                 shard.running = None
                 CURRENT_TASKS.pop(loop, None)
                 self.waits_for(yielded)
-        # A send on this step has put its receiver on the queue as in a slice, which this is not.
-        shard.queue.ensure()
+        finally:
+            # A send on this step has put its receiver on the queue as in a slice, which this is not. Even when the
+            # watchdog's exception came as late as here: the receiver has done nothing to deserve it (FS-03).
+            shard.queue.ensure()
 
     def waits_for(self, yielded: object) -> None:
         """Arrange the next step from what the coroutine yielded, as ``asyncio.Task`` does."""

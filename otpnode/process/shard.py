@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 from threading import get_ident
+from typing import Protocol
 
 from otpnode.clock import Clock, MonotonicClock
 from otpnode.config import NodeConfig
@@ -25,8 +26,23 @@ from otpnode.process.table import Table
 from otpnode.process.timers import Deadlines, Timer
 from otpnode.process.watchdog import Watchdog
 from otpnode.ref import RefMaker
+from otpnode.signals import Call, Signal
 
-CallCopier = Callable[[tuple[object, ...], dict[str, object]], tuple[tuple[object, ...], dict[str, object]]]
+
+class Copier(Protocol):
+    """Strict mode: gives to processes of this shard what those of another would get; `otpnode.transport.strict`."""
+
+    def message(self, message: object) -> object:
+        """Copy a user message."""
+        ...
+
+    def signal(self, signal: Signal) -> Signal | None:
+        """Copy any other signal; None when it would be dropped."""
+        ...
+
+    def call(self, call: Call) -> Call:
+        """Copy what a spawn runs."""
+        ...
 
 
 class Shard:
@@ -39,6 +55,7 @@ class Shard:
         incarnation: how often it has been started.
         clock: where time comes from.
         serials: hands out process serials; the board's, where there is one.
+        copier: strict mode's, where it is on.
     """
 
     __slots__ = (
@@ -46,7 +63,7 @@ class Shard:
         "_death_watchers",
         "_watchdog",
         "accepting",
-        "call_copier",
+        "births",
         "config",
         "copier",
         "deadlines",
@@ -89,6 +106,7 @@ class Shard:
         incarnation: int = 1,
         clock: Clock | None = None,
         serials: Serials | None = None,
+        copier: Copier | None = None,
     ) -> None:
         self.loop = loop
         self.config = config
@@ -106,7 +124,9 @@ class Shard:
         self.ready = self.queue.ready
         self.deaths = Deaths(self)
         self.reception = Reception(self)
-        self.router = Router(config.name, number, incarnation, self.reception.accept)
+        self.copier = copier
+        accept = self.reception.accept if copier is None else partial(_accept_copy, copier, self.reception.accept)
+        self.router = Router(config.name, number, incarnation, accept)
         self.names: Names = LocalNames(self.is_alive)
         self.timers: dict[str, Timer] = {}
         self.questions: dict[str, tuple[str, asyncio.Future[object]]] = {}
@@ -118,10 +138,10 @@ class Shard:
         self.ended = 0
         self.spread_changed: Callable[[int], None] | None = None
         self.placer: Callable[[Birth], int] | None = None
-        self.copier: Callable[[object], object] | None = None
-        self.call_copier: CallCopier | None = None
         self.request_stop: Callable[[int], None] = _nobody_to_stop
         self.accepting = True
+        self.births: set[asyncio.Task[Proc]] = set()
+        """Births that wait for their name, whoever asked for them."""
         self.everyones_death: list[Callable[[Proc], None]] = []
         self._death_watchers: dict[str, Callable[[Proc], None]] = {}
         self.make_watchdog: Callable[[], Watchdog] = partial(Watchdog, self)
@@ -163,8 +183,9 @@ class Shard:
 
     def strict(self, birth: Birth) -> None:
         """In strict mode, let a child get copies of what can travel, as another shard's would."""
-        if self.call_copier is not None:
-            birth.args, birth.kwargs = self.call_copier(birth.args, birth.kwargs)
+        if self.copier is not None:
+            call = self.copier.call((birth.func, birth.args, birth.kwargs, birth.carried))
+            birth.func, birth.args, birth.kwargs, birth.carried = call
 
     def count_spread(self, change: int) -> None:
         """Count the live processes that were placed by spread, for placement elsewhere."""
@@ -213,11 +234,19 @@ class Shard:
             self._watchdog.stop()
         for _, waiter in self.questions.values():
             waiter.cancel()
+        for birth in self.births:
+            birth.cancel()
         hosts = HOSTS.get(self.thread, [])
         if self in hosts:
             hosts.remove(self)
         if not hosts:
             HOSTS.pop(self.thread, None)
+
+
+def _accept_copy(copier: Copier, accept: Callable[[Signal], None], signal: Signal) -> None:
+    copy = copier.signal(signal)
+    if copy is not None:
+        accept(copy)
 
 
 def _nobody_to_stop(code: int) -> None:

@@ -6,8 +6,11 @@ step can run (SP-02 … SP-06), whoever asks.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextvars import Context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from otpnode.errors import ShardDownError
@@ -18,7 +21,7 @@ from otpnode.process.proc import EXITING, Proc
 from otpnode.process.reception import links_of
 from otpnode.process.registry import check_name
 from otpnode.process.relations import MonitorRecord
-from otpnode.signals import Down, Exit
+from otpnode.signals import Demonitor, Down, Exit
 
 if TYPE_CHECKING:
     from otpnode.process.shard import Shard
@@ -139,7 +142,7 @@ async def give_birth(shard: Shard, birth: Birth) -> Proc:
     Raises:
         NameAlreadyRegisteredError: the name is taken; no process exists.
         SystemLimitError: the table is full; no process exists.
-        asyncio.CancelledError: the spawner is gone or has given up; no process is left.
+        asyncio.CancelledError: the shard is going; no process is left.
     """
     if birth.name is None:
         proc = make(shard, birth)
@@ -158,6 +161,37 @@ async def give_birth(shard: Shard, birth: Birth) -> Proc:
     if proc.state < EXITING:
         shard.queue.put(proc)
     return proc
+
+
+async def give_named_birth(shard: Shard, me: Proc | None, birth: Birth) -> Proc:
+    """Like `give_birth`, in nobody's task: who gives up while the name is asked for does so as across shards.
+
+    Raises:
+        NameAlreadyRegisteredError, SystemLimitError: as `give_birth`.
+
+    Guarantees:
+        The child of a spawner that is gone or has given up lives, unless it is linked:
+        then it gets the exit signal that is owed (SP-09, §21.4).
+    """
+    task = shard.loop.create_task(give_birth(shard, birth), context=Context())
+    shard.births.add(task)
+    task.add_done_callback(shard.births.discard)
+    try:
+        return await asyncio.shield(task)
+    except BaseException:
+        task.add_done_callback(partial(_disown, shard, me, birth))
+        raise
+
+
+def _disown(shard: Shard, me: Proc | None, birth: Birth, task: asyncio.Task[Proc]) -> None:
+    if task.cancelled() or task.exception() is not None:
+        return
+    child = task.result()
+    if birth.link:
+        reason = me.reason if me is not None and me.state >= EXITING else ABANDONED
+        shard.router.post(Exit(birth.sender, child.pid, reason))
+    if birth.ref is not None:
+        shard.router.post(Demonitor(birth.sender, child.pid, birth.ref))
 
 
 def bind_parent(me: Proc, pid: Pid, birth: Birth) -> None:

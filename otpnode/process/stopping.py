@@ -11,12 +11,22 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from otpnode.process.current import here
 from otpnode.process.proc import Proc
 from otpnode.reasons import KILL, SHUTDOWN
 from otpnode.signals import Exit2
 
 if TYPE_CHECKING:
     from otpnode.process.shard import Shard
+
+
+def stop_node(code: int = 0) -> None:
+    """Stop the node, orderly, from any of its processes; returns at once. It is `otpnode.stop`.
+
+    Args:
+        code: the exit code of ``otpnode start``; ``otpnode.run`` raises ``SystemExit(code)`` unless it is 0.
+    """
+    here().request_stop(code)
 
 
 async def stop_trees(shard: Shard, main: str | None, grace: float) -> None:

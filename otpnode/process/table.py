@@ -34,9 +34,10 @@ class Table:
 
     def retire(self, proc: Proc) -> None:
         """`proc` is no longer alive, but owes its last signals (EX-10, step 1)."""
+        # In this order: the watchdog's thread looks with `find`.
+        self.exiting[proc.pid] = proc
         self.live.pop(proc.pid, None)
         self.mailboxes.pop(proc.pid, None)
-        self.exiting[proc.pid] = proc
 
     def remove(self, proc: Proc) -> None:
         """`proc` has told everybody."""

@@ -22,7 +22,7 @@ from otpnode.process.shard import Shard
 from otpnode.process.spawning import ABANDONED, Birth, bind_parent, give_birth, shard_down, tell_late
 from otpnode.reasons import NOCONNECTION
 from otpnode.signals import Demonitor, Exit, SpawnReply, SpawnRequest, UnlinkId
-from otpnode.transport.payload import PayloadError, dumps_call, loads_call
+from otpnode.transport.payload import CALL, PayloadError, check_size, dumps_call, loads_call
 from otpnode.transport.reason import dumps_reason, loads_reason
 
 if TYPE_CHECKING:
@@ -61,14 +61,15 @@ class Births:
         for task in self._named:
             task.cancel()
 
-    @staticmethod
-    def request(birth: Birth, ref: str) -> SpawnRequest:
+    def request(self, birth: Birth, ref: str) -> SpawnRequest:
         """Encode what is to be made.
 
         Raises:
             UnserializableError: the function or an argument cannot travel.
+            MessageTooLargeError: they could were they smaller.
         """
         call = birth.call or dumps_call(birth.func, birth.args, birth.kwargs, birth.carried)
+        check_size(call, self._shard.config.max_message, CALL)
         return SpawnRequest(
             sender=birth.sender,
             ref=ref,

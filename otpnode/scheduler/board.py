@@ -288,6 +288,11 @@ class Board:
         seats = self._areas[2 * shard : 2 * shard + 2]
         return max((seat.incarnation for seat in seats if seat.state == UP), default=None)
 
+    def is_up(self, shard: int, incarnation: int) -> bool:
+        """Tell whether that incarnation was announced, and lives."""
+        area = self.area(shard, incarnation)
+        return area is not None and area.state == UP and area.incarnation == incarnation
+
     def next_incarnation(self, shard: int, last: int) -> int:
         """The first incarnation after `last` whose seat is free."""
         return last + 2 if self.seat(shard, last + 1).occupied else last + 1

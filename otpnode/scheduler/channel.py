@@ -1,12 +1,20 @@
 """The supervisor's end of a control channel: it never blocks, and it owns what it has not sent yet.
 
 A record is one ``SOCK_SEQPACKET`` message and carries at most one descriptor. When the kernel takes no more (the
-worker does not read: it computes, or is stopped), records wait here in order. Two things must not pile up behind such
-a worker: descriptors (the seating plan waits for an empty queue) and names. A queue with more than `NAMES_BEHIND`
-name records is *collapsed*: they give way to one snapshot in the place of the first of them, made only when the worker
-reads again. Moving names forward in the queue is harmless, a replica may always know more than it must; moving them
-back, behind a `ShardDown`, would break SH-04. Rejected: bounding the queue and blocking (one stopped shard would stop
-the node), and killing the slow reader (CPU-bound code is not a fault).
+worker does not read: it computes, or is stopped), records wait here in order, for as long as it takes, and nobody else
+waits with them. Two things must not pile up behind such a worker: descriptors and names.
+
+The kernel counts descriptors that were sent and not yet read per *user*, against RLIMIT_NOFILE, and answers
+ETOOMANYREFS. So a channel has at most its share of them under way (`share_of_descriptors`; the worker acknowledges what
+it has read), and the next waits here with all that is behind it. It waits for its own worker only: were there one
+number for all channels, a few stopped shards could use it up. What waits is dropped as soon as it means nothing any
+more, the seat of an incarnation that has died (`withdraw`). What that incarnation had written into it is lost: it was
+never received.
+
+A queue with more than `NAMES_BEHIND` name records is *collapsed*: they give way to one snapshot in the place of the
+first of them, made only when the worker reads again. Moving names forward in the queue is harmless, a replica may
+always know more than it must; moving them back, behind a `ShardDown`, would break SH-04. Rejected: bounding the queue
+and blocking (one stopped shard would stop the node), and killing the slow reader (CPU-bound code is not a fault).
 """
 
 from __future__ import annotations
@@ -14,6 +22,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import resource
 import socket
 from array import array
 from collections import deque
@@ -22,17 +31,25 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from otpnode.scheduler.control import MAX_RECORD, FromWorker, ToWorker, decode_from_worker, encode
+from otpnode.scheduler.control import MAX_RECORD, FromWorker, Seat, ToWorker, decode_from_worker, encode
 
 logger = logging.getLogger(__name__)
 
 NAMES_BEHIND: Final = 1000
+MOST_UNDER_WAY: Final = 32
+"""Descriptors that one channel has under way at most; more would make nothing faster."""
 FULL: Final = frozenset({errno.EAGAIN, errno.EWOULDBLOCK})
 CONGESTED: Final = frozenset({errno.ENOBUFS, errno.ETOOMANYREFS, errno.ENOMEM})
 SEND_FLAGS: Final = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
 
 Snapshot = Callable[[], list[bytes]]
 """Encodes the whole name table as it is when called."""
+
+
+def share_of_descriptors(channels: int) -> int:
+    """Return how many descriptors each of `channels` may have under way: all together half of the kernel's limit."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(2, min(MOST_UNDER_WAY, limit // (2 * channels)))
 
 
 def control_pair() -> tuple[socket.socket, socket.socket]:
@@ -45,20 +62,30 @@ def control_pair() -> tuple[socket.socket, socket.socket]:
 
 class _Waiting(NamedTuple):
     data: bytes | Snapshot
-    fd: int | None
-    names: bool
+    names: bool = False
+    fd: int | None = None
+    seat_of: tuple[int, int] | None = None
 
 
 class ControlChannel:
     """One worker's channel, as the supervisor sees it.
 
+    Args:
+        sock: the supervisor's end.
+        share: how many descriptors may be under way at most.
+
     Attributes:
+        under_way: descriptors that were sent, and that the worker has not acknowledged.
+        held: descriptors that wait here.
         at_eof: the worker's end is closed, or what it wrote is no record; nothing more will come or go.
         congested: the kernel is short of room that is not this channel's; try `pump` again in a while.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, share: int = MOST_UNDER_WAY) -> None:
         self._sock = sock
+        self._share = share
+        self.under_way = 0
+        self.held = 0
         self._queue: deque[_Waiting] = deque()
         self._names_waiting = 0
         self._snapshot_waiting = False
@@ -75,29 +102,51 @@ class ControlChannel:
         return len(self._queue)
 
     @property
+    def prompt(self) -> bool:
+        """Whether a descriptor sent now would leave now."""
+        return self.at_eof or not (self._queue or self.under_way >= self._share)
+
+    @property
     def wants_write(self) -> bool:
         """Whether `pump` should be called when the descriptor is writable."""
-        return bool(self._queue) and not self.congested and not self.at_eof
+        waits_for_room = bool(self._queue) and not self._owes(self._queue[0])
+        return waits_for_room and not self.congested and not self.at_eof
 
     def send(self, record: ToWorker, fd: int | None = None) -> None:
         """Send `record`, now or as soon as the worker reads; with it goes `fd`, which is the channel's from now on.
 
         Guarantees: records arrive in the order of the calls, each whole, or the channel comes to its end.
         """
-        self._push(_Waiting(encode(record), fd, names=False))
+        seat_of = (record.shard, record.incarnation) if isinstance(record, Seat) else None
+        self._push(_Waiting(encode(record), fd=fd, seat_of=seat_of))
+
+    def taken(self, count: int) -> None:
+        """The worker has read `count` more descriptors: as many may follow."""
+        self.under_way = max(0, self.under_way - count)
+        self.pump()
+
+    def withdraw(self, shard: int, incarnation: int) -> None:
+        """Drop the seats of that incarnation, which is dead, as far as they wait here."""
+        kept: deque[_Waiting] = deque()
+        for waiting in self._queue:
+            if waiting.seat_of == (shard, incarnation):
+                self._let_go(waiting)
+            else:
+                kept.append(waiting)
+        self._queue = kept
 
     def publish(self, names: bytes, table: Snapshot) -> None:
         """Send an encoded batch of names, or see to it that the waiting snapshot will hold it."""
         if self._snapshot_waiting:
             return
-        self._push(_Waiting(names, None, names=True))
+        self._push(_Waiting(names, names=True))
         if self._names_waiting > NAMES_BEHIND:
             self._collapse(table)
 
     def send_table(self, table: Snapshot) -> None:
         """Send the whole name table, as it is when its turn comes."""
         self._snapshot_waiting = True
-        self._push(_Waiting(table, None, names=True))
+        self._push(_Waiting(table, names=True))
 
     def pump(self) -> None:
         """Send what waits, until the kernel takes no more."""
@@ -106,10 +155,11 @@ class ControlChannel:
             head = self._queue[0]
             if callable(head.data):
                 self._unfold(head.data)
-            elif self._transmit(head.data, head.fd):
+            elif not self._owes(head) and self._transmit(head.data, head.fd):
                 self._queue.popleft()
                 self._names_waiting -= head.names
-                _close(head.fd)
+                self.under_way += head.fd is not None
+                self._let_go(head)
             else:
                 return
         if self.at_eof:
@@ -146,13 +196,23 @@ class ControlChannel:
         self._sock.close()
 
     def _push(self, waiting: _Waiting) -> None:
+        self.held += waiting.fd is not None
         if self.at_eof:
-            _close(waiting.fd)
+            self._let_go(waiting)
             return
         self._queue.append(waiting)
         self._names_waiting += waiting.names
         if len(self._queue) == 1:
             self.pump()
+
+    def _owes(self, head: _Waiting) -> bool:
+        """Whether `head` waits for the worker to acknowledge descriptors."""
+        return head.fd is not None and self.under_way >= self._share
+
+    def _let_go(self, waiting: _Waiting) -> None:
+        if waiting.fd is not None:
+            self.held -= 1
+            os.close(waiting.fd)
 
     def _transmit(self, data: bytes, fd: int | None) -> bool:
         try:
@@ -174,7 +234,7 @@ class ControlChannel:
         self._queue.popleft()
         self._snapshot_waiting = False
         parts = table()
-        self._queue.extendleft(_Waiting(part, None, names=True) for part in reversed(parts))
+        self._queue.extendleft(_Waiting(part, names=True) for part in reversed(parts))
         self._names_waiting += len(parts) - 1
 
     def _collapse(self, table: Snapshot) -> None:
@@ -184,18 +244,13 @@ class ControlChannel:
                 kept.append(waiting)
             elif not self._snapshot_waiting:
                 self._snapshot_waiting = True
-                kept.append(_Waiting(table, None, names=True))
+                kept.append(_Waiting(table, names=True))
         self._queue = kept
         self._names_waiting = 1
 
     def _drop_queue(self) -> None:
         for waiting in self._queue:
-            _close(waiting.fd)
+            self._let_go(waiting)
         self._queue.clear()
         self._names_waiting = 0
         self._snapshot_waiting = False
-
-
-def _close(fd: int | None) -> None:
-    if fd is not None:
-        os.close(fd)

@@ -26,7 +26,7 @@ from typing import Final, NoReturn
 
 from otpnode.config import NodeConfig
 from otpnode.scheduler.board import Board
-from otpnode.scheduler.channel import ControlChannel, control_pair
+from otpnode.scheduler.channel import ControlChannel, control_pair, share_of_descriptors
 from otpnode.scheduler.os_signals import block_all, unblock
 
 _PR_SET_PDEATHSIG: Final = 1
@@ -152,7 +152,8 @@ def fork_worker(
     finally:
         theirs.close()
         unblock(mask)
-    return Child(shard, incarnation, pid, pidfd, ControlChannel(ours))
+    channel = ControlChannel(ours, share_of_descriptors(config.schedulers))
+    return Child(shard, incarnation, pid, pidfd, channel)
 
 
 def _watch(pid: int) -> int:

@@ -2,8 +2,9 @@
 
 Beside the exit signal, which a computing shard cannot read, the killer's shard writes
 the serial into *its own* interrupt word in the target's area, where the watchdog
-thread over there reads it. One word holds one serial, so kills of one shard wait for
-each other here: the next is written when the slot of the last is clear.
+thread over there reads it. One word holds one serial, so kills take turns: the one that
+runs over there, if it is one of them, else the next. Writing the next only when the
+last is dead was wrong: the last may be waiting for the loop that the next one holds.
 """
 
 from __future__ import annotations
@@ -40,15 +41,21 @@ class Condemned:
 
     def _look(self, shard: int) -> None:
         queue = self._waiting[shard]
-        first = queue[0]
-        if not self._board.is_alive(first.shard, first.incarnation, first.serial):
-            while queue and not self._board.is_alive(queue[0].shard, queue[0].incarnation, queue[0].serial):
-                queue.popleft()
-            if not queue:
-                del self._waiting[shard]
-                return
-            self._write(queue[0])
+        queue.rotate(-1)
+        alive = deque(filter(self._is_alive, queue))
+        if not alive:
+            del self._waiting[shard]
+            return
+        self._waiting[shard] = alive
+        self._write(next(filter(self._runs, alive), alive[0]))
         self._deadlines.after(LOOK_SECONDS, self._looking_at(shard))
+
+    def _is_alive(self, owner: Address) -> bool:
+        return self._board.is_alive(owner.shard, owner.incarnation, owner.serial)
+
+    def _runs(self, owner: Address) -> bool:
+        area = self._board.area(owner.shard, owner.incarnation)
+        return area is not None and area.running == owner.serial
 
     def _write(self, owner: Address) -> None:
         area = self._board.area(owner.shard, owner.incarnation)

@@ -63,6 +63,10 @@ class LoopbackPort:
         if self.replica.version < self._hub.board.names_version:
             self.drain()
 
+    def await_record(self, done: Callable[[], bool]) -> None:
+        """Read what is there; seats do not come this way."""
+        self.drain()
+
     def drain(self) -> None:
         """Handle what is queued, names first where a handler looks one up."""
         for names in [each for each in self._inbox if isinstance(each, Names | NameTable)]:

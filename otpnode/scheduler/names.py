@@ -41,6 +41,10 @@ class NamePort(Protocol):
         """Bring the replica to the board's version."""
         ...
 
+    def await_record(self, done: Callable[[], bool]) -> None:
+        """Read until `done`, which is brought about by a record that is under way."""
+        ...
+
 
 class ReplicaNames:
     """The name table of a node with many shards; see `otpnode.process.registry.Names`."""

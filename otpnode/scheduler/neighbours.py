@@ -28,7 +28,7 @@ from otpnode.scheduler.board import UNBOUNDED_WINDOW, Board
 from otpnode.scheduler.condemned import Condemned
 from otpnode.signals import Credit, Demonitor, Down, Exit, Exit2, Message, Nack, Signal, SpawnReply, SpawnRequest
 from otpnode.transport.codec import AnySignal, encode, encode_message
-from otpnode.transport.credit import Account, Room, Waiting, first_window
+from otpnode.transport.credit import Account, Room, first_window
 from otpnode.transport.link import Tap
 from otpnode.transport.mesh import Mesh, Peer
 
@@ -41,7 +41,7 @@ class Neighbours:
     Args:
         shard: whose neighbours.
         board: the shared board.
-        catch_up: reads the supervisor's words that are there already.
+        await_record: reads the supervisor's words until something has been brought about by them.
         tell_corrupt: tells the supervisor of a broken stream.
         tap_for: the fault layer's hook, for tests.
     """
@@ -51,13 +51,13 @@ class Neighbours:
         shard: Shard,
         board: Board,
         *,
-        catch_up: Callable[[], None],
+        await_record: Callable[[Callable[[], bool]], None],
         tell_corrupt: Callable[[int, int, str], None],
         tap_for: Callable[[int], Tap | None] | None = None,
     ) -> None:
         self._shard = shard
         self._board = board
-        self._catch_up = catch_up
+        self._await_record = await_record
         self._tell_corrupt = tell_corrupt
         self._node = shard.config.name
         self._max_message = shard.config.max_message
@@ -111,12 +111,17 @@ class Neighbours:
             self._shard.router.bounce(signal, NOCONNECTION if lost else NOPROC)
 
     def _peer(self, owner: Address) -> Peer | None:
-        peer = self.mesh.peer(owner.shard, owner.incarnation)
-        if peer is None and owner.shard != self._shard.number:
-            # A pid may arrive by a third shard before the supervisor's seat has been read.
-            Context().run(self._catch_up)
-            peer = self.mesh.peer(owner.shard, owner.incarnation)
+        shard, incarnation = owner.shard, owner.incarnation
+        peer = self.mesh.peer(shard, incarnation)
+        if peer is None and shard != self._shard.number and self._board.is_up(shard, incarnation):
+            # Its pid has come by a third shard before our seat was read. The seat is on its way: who is up has been
+            # seated with everybody; or it is withdrawn, with the word of a death behind it.
+            Context().run(self._await_record, lambda: self._is_settled(shard, incarnation))
+            peer = self.mesh.peer(shard, incarnation)
         return peer
+
+    def _is_settled(self, shard: int, incarnation: int) -> bool:
+        return self.mesh.peer(shard, incarnation) is not None or not self._board.is_up(shard, incarnation)
 
     # -- user messages out ----------------------------------------------------
 
@@ -135,15 +140,16 @@ class Neighbours:
         if account is None or account.take():
             peer.write(frame)
             return
-        waiting = Waiting(frame, self._shard.loop.create_future())
+        waiting: asyncio.Future[bool] = self._shard.loop.create_future()
         account.waiting.append(waiting)
-        with Block(self._shard, proc, message.to, partial(account.overcommit, waiting, peer.write)):
+        with Block(self._shard, proc, message.to, partial(account.overcommit, waiting)):
             try:
-                await waiting.admitted
-            except asyncio.CancelledError:
-                if waiting in account.waiting:
-                    account.waiting.remove(waiting)
+                granted = await waiting
+            except BaseException:
+                account.withdraw(waiting)
                 raise
+        if granted:
+            peer.write(frame)
 
     def send_nowait(self, owner: Address, message: Message) -> bool:
         """Queue now or return False."""
@@ -247,7 +253,7 @@ class Neighbours:
     def _open_account(self, proc: Proc) -> Room:
         """Make the account of senders elsewhere, at the first message from one."""
         pid = proc.pid
-        room = Room(proc.mailbox.limit, lambda shard, n: self._grant(shard, pid, n))
+        room = Room(proc.mailbox.bound, lambda shard, n: self._grant(shard, pid, n))
         proc.mailbox.grants = room
         proc.mailbox.care = True
         return room
@@ -266,7 +272,7 @@ class Neighbours:
             return
         account = peer.accounts.get(pid)
         if account is not None:
-            account.granted(n, peer.write)
+            account.granted(n)
 
     # -- shards that come and go ----------------------------------------------
 
@@ -277,15 +283,19 @@ class Neighbours:
         self._tell_subscribers(("shard_up", shard, incarnation))
 
     def shard_down(self, shard: int, incarnation: int, status: int) -> None:
-        """The supervisor says that an incarnation is reaped: its words first, then its end (§21.6)."""
-        peer = self.mesh.leave(shard, incarnation)
-        if self._up.get(shard) == incarnation:
+        """The supervisor says that an incarnation is reaped: its words first, then its end (§21.6).
+
+        Guarantees: subscribers hear of it if they have heard that it was up.
+        """
+        self.mesh.leave(shard, incarnation)
+        was_up = self._up.get(shard) == incarnation
+        if was_up:
             del self._up[shard]
         self._lost[shard] = incarnation
         self.births.fail(shard, incarnation)
         self._end_questions(shard, incarnation)
         self._noconnection(shard, incarnation)
-        if peer is not None:
+        if was_up:
             self._tell_subscribers(("shard_down", shard, incarnation, status))
 
     def _tell_subscribers(self, message: tuple[object, ...]) -> None:

@@ -157,13 +157,25 @@ class ControlPort:
         blocks; it waits for no shard.
         """
         wanted = self._board.names_version if version is None else version
-        if self.replica.version >= wanted:
-            return
+        if self.replica.version < wanted:
+            self._read_until(lambda: self.replica.version >= wanted)
+
+    def await_record(self, done: Callable[[], bool]) -> None:
+        """Drain until the handler has brought about `done`, by a record the supervisor has queued already.
+
+        It waits for no shard, and in a handler, to whom nothing more is handed, not at all.
+        """
+        if not self._handling:
+            self._read_until(done)
+
+    def _read_until(self, done: Callable[[], bool]) -> None:
         poller = select.poll()
-        poller.register(self._sock, select.POLLIN)
         self.drain()
-        while self.replica.version < wanted and not self.at_eof:
+        while not (done() or self.at_eof):
+            # The supervisor may wait for an acknowledgement that is still here.
+            poller.register(self._sock, select.POLLIN | (select.POLLOUT if self._outbox else 0))
             poller.poll()
+            self.pump()
             self.drain()
 
     def close(self) -> None:

@@ -3,16 +3,19 @@
 For each ordered pair of living incarnations (a → b) the supervisor makes one stream pair, passes the write end to a
 and the read end to b, and keeps nothing. Why so slowly, and not all pairs before the fork? Inherited ends would have to
 be closed in every other worker, a restarted worker could inherit nothing anyway, and n² descriptors would sit in the
-supervisor. Why paced? The kernel counts descriptors that were sent and not yet read per *user*, against RLIMIT_NOFILE,
-and answers ETOOMANYREFS; and a record that waits in our queue holds a descriptor here. So a pair is made only when both
-channels have nothing queued, and at most `IN_FLIGHT` ends (`IN_FLIGHT_EACH` per worker) are under way at a time.
-A worker that does not read delays its own pairs only.
+supervisor. Why paced? A channel passes a descriptor on as its worker reads, and holds here what it cannot pass. So a
+pair is made only when one of its ends can leave at once; the other is held if it must be, as long as all channels hold
+no more than a quarter of what this process may have open.
+
+Hence nobody waits for a worker that does not read: the others have their ends of the pairs with it, and may write. Who
+would wait for its acknowledgement could be held up by anybody's computation.
 """
 
 from __future__ import annotations
 
 import errno
 import logging
+import resource
 import socket
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -21,8 +24,7 @@ from otpnode.scheduler.control import Seat, Seated, ToWorker
 
 logger = logging.getLogger(__name__)
 
-IN_FLIGHT: Final = 256
-IN_FLIGHT_EACH: Final = 32
+_HELD_SHARE: Final = 4
 
 Key = tuple[int, int]
 """``(shard, incarnation)``."""
@@ -32,19 +34,27 @@ class SeatChannel(Protocol):
     """What the seating plan needs of a control channel."""
 
     @property
-    def queued(self) -> int:
-        """How many records wait."""
+    def prompt(self) -> bool:
+        """Whether a descriptor sent now would leave now."""
+        ...
+
+    @property
+    def held(self) -> int:
+        """How many descriptors wait to leave."""
         ...
 
     def send(self, record: ToWorker, fd: int | None = None) -> None:
         """Send a record and give `fd` away."""
         ...
 
+    def withdraw(self, shard: int, incarnation: int) -> None:
+        """Drop the seats of that incarnation which are held."""
+        ...
+
 
 @dataclass(slots=True, eq=False)
 class _Guest:
     channel: SeatChannel
-    in_flight: int = 0
     pairs_due: int = 0
     seated: bool = False
 
@@ -53,18 +63,15 @@ class Seating:
     """The seating plan of the mesh.
 
     Attributes:
+        most_held: how many ends may be held at a time, all channels taken together.
         starved: a pair could not be made for want of descriptors; try `pump` again in a while.
     """
 
     def __init__(self) -> None:
         self._guests: dict[Key, _Guest] = {}
         self._due: list[tuple[Key, Key]] = []
+        self.most_held = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _HELD_SHARE
         self.starved = False
-
-    @property
-    def in_flight(self) -> int:
-        """How many ends are sent and not yet acknowledged."""
-        return sum(guest.in_flight for guest in self._guests.values())
 
     def join(self, key: Key, channel: SeatChannel) -> None:
         """Seat the incarnation `key` with everybody who is here; the pairs are made by `pump`."""
@@ -76,7 +83,7 @@ class Seating:
                 guest.pairs_due += 2
 
     def leave(self, key: Key) -> None:
-        """Forget the incarnation `key`, which is dead, and the pairs due to it."""
+        """Forget the incarnation `key`, which is dead, the pairs due to it and the ends held for others."""
         if self._guests.pop(key, None) is None:
             return
         for pair in self._due:
@@ -84,12 +91,8 @@ class Seating:
                 other = pair[0] if pair[1] == key else pair[1]
                 self._guests[other].pairs_due -= 1
         self._due = [pair for pair in self._due if key not in pair]
-
-    def taken(self, key: Key, count: int) -> None:
-        """The incarnation `key` has read `count` more ends."""
-        guest = self._guests.get(key)
-        if guest is not None:
-            guest.in_flight = max(0, guest.in_flight - count)
+        for guest in self._guests.values():
+            guest.channel.withdraw(*key)
 
     def pump(self) -> list[Key]:
         """Make the pairs that can be made now; return who is seated by that, each told so once."""
@@ -103,18 +106,16 @@ class Seating:
         return seated
 
     def _pass_pairs(self) -> None:
-        total = self.in_flight
-        ready = {key for key, guest in self._guests.items() if _has_room(guest)}
+        held = sum(guest.channel.held for guest in self._guests.values())
+        prompt = {key for key, guest in self._guests.items() if guest.channel.prompt}
         left: list[tuple[Key, Key]] = []
         for pair in self._due:
-            writer, reader = pair
-            if self.starved or total + 2 > IN_FLIGHT or writer not in ready or reader not in ready:
+            late = 2 - (pair[0] in prompt) - (pair[1] in prompt)
+            if late == 2 or (late and held >= self.most_held) or self.starved or not self._pass(*pair):
                 left.append(pair)
-            elif self._pass(writer, reader):
-                total += 2
-                ready -= {key for key in pair if not _has_room(self._guests[key])}
             else:
-                left.append(pair)
+                held += late
+                prompt -= {key for key in pair if not self._guests[key].channel.prompt}
         self._due = left
 
     def _pass(self, writer: Key, reader: Key) -> bool:
@@ -132,10 +133,5 @@ class Seating:
         ):
             guest = self._guests[key]
             guest.pairs_due -= 1
-            guest.in_flight += 1
             guest.channel.send(record, end.detach())
         return True
-
-
-def _has_room(guest: _Guest) -> bool:
-    return not guest.channel.queued and guest.in_flight < IN_FLIGHT_EACH

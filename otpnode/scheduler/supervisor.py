@@ -172,7 +172,7 @@ class Supervisor:
     def _handle(self, child: Child, record: FromWorker) -> None:
         match record:
             case SeatsTaken(count):
-                self._seating.taken(child.key, count)
+                child.channel.taken(count)
             case Ready():
                 child.ready = True
             case BootFailed(code, text):

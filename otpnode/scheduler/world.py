@@ -58,7 +58,7 @@ class World:
         self.shard = Shard(loop, config, number=number, incarnation=incarnation, serials=slots)
         self.names = ReplicaNames(loop, port, board.fence)
         self.neighbours = Neighbours(
-            self.shard, board, catch_up=port.catch_up, tell_corrupt=tell_corrupt, tap_for=tap_for
+            self.shard, board, await_record=port.await_record, tell_corrupt=tell_corrupt, tap_for=tap_for
         )
         self.placement = Placement(
             board,

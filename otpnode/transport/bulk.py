@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
+from io import BytesIO
 
 from otpnode.errors import MessageTooLargeError
 from otpnode.transport.framing import HEADER_BYTES, FrameError, FrameReader, pack, pack_header
@@ -174,15 +175,18 @@ class Outbox:
 class Assembler:
     """Puts the pieces of big frames together again.
 
+    Each piece is copied as it comes, into memory that grows, so that the last one has no more to do than any other:
+    joining the pieces of 100 MB at the end held the loop for 60 ms (SH-10).
+
     Guarantees:
-        Memory held per stream is what has arrived, and never more than the cap and one piece.
+        Memory held per stream is what has arrived and an eighth, and never more than the cap and one piece allow.
     """
 
     __slots__ = ("_most", "_streams")
 
     def __init__(self, max_message: int) -> None:
         self._most = max_message + ENVELOPE
-        self._streams: dict[int, tuple[list[bytes], int]] = {}
+        self._streams: dict[int, BytesIO] = {}
 
     @property
     def streams(self) -> int:
@@ -201,16 +205,16 @@ class Assembler:
         if len(body) < head.size:
             raise FrameError(f"a piece of {len(body)} bytes has no stream number")
         (number,) = _STREAM.unpack_from(body)
-        parts, size = self._streams.get(number) or ([], 0)
-        parts.append(body[head.size :])
-        size += len(parts[-1])
+        whole = self._streams.get(number) or BytesIO()
+        whole.write(memoryview(body)[head.size :])
+        size = whole.tell()
         if size > self._most:
             raise FrameError(f"a frame in pieces exceeds {self._most} bytes")
         if kind == KIND_CHUNK:
-            self._streams[number] = (parts, size)
+            self._streams[number] = whole
             return None
         self._streams.pop(number, None)
-        return body[_STREAM.size], b"".join(parts)
+        return body[_STREAM.size], whole.getvalue()
 
 
 class Inbox:

@@ -7,7 +7,7 @@ window is used up as soon as there is room at all. Granting per message read was
 rejected: a poller with 60 stuck messages would starve its senders, and every message
 would have a frame coming back.
 
-Both halves are plain accounts. Who writes the frames is told by a callback.
+Both halves are plain accounts: a grant is told to a callback, a frame is written by its sender.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-
-from otpnode.transport.codec import Frame
 
 FIRST_WINDOW = 100
 LAST_WINDOW = 1024
@@ -27,24 +25,18 @@ def first_window(limit: int) -> int:
     return min(limit, FIRST_WINDOW)
 
 
-class Waiting:
-    """A message that waits at its sender's side for a credit; withdrawn when its future is cancelled (MB-04)."""
-
-    __slots__ = ("admitted", "frame")
-
-    def __init__(self, frame: Frame, admitted: asyncio.Future[None]) -> None:
-        self.frame = frame
-        self.admitted = admitted
-
-
 class Account:
-    """What this shard may still send to one pid elsewhere."""
+    """What this shard may still send to one pid elsewhere.
+
+    A sender that waits keeps its frame, and writes it when its future says True: a credit
+    is its own. One cancelled before it has run has not sent, and gives the credit back (MB-04).
+    """
 
     __slots__ = ("credits", "waiting")
 
     def __init__(self, credits: int) -> None:
         self.credits = credits
-        self.waiting: deque[Waiting] = deque()
+        self.waiting: deque[asyncio.Future[bool]] = deque()
 
     def take(self) -> bool:
         """Take a credit if there is one and nobody waits before."""
@@ -53,30 +45,35 @@ class Account:
         self.credits -= 1
         return True
 
-    def granted(self, n: int, write: Callable[[Frame], None]) -> None:
+    def granted(self, n: int) -> None:
         """Add `n` credits and let as many waiting messages go, the first first (MB-03)."""
         self.credits += n
         while self.credits > 0 and self.waiting:
             first = self.waiting.popleft()
-            if not first.admitted.done():
+            if not first.done():
                 self.credits -= 1
-                write(first.frame)
-                first.admitted.set_result(None)
+                first.set_result(True)
 
-    def overcommit(self, waiting: Waiting, write: Callable[[Frame], None]) -> None:
+    def overcommit(self, waiting: asyncio.Future[bool]) -> None:
         """Let one waiting message go without a credit: a circle of full mailboxes is broken here (MB-08)."""
-        if not waiting.admitted.done():
+        if not waiting.done():
             self.waiting.remove(waiting)
             self.credits -= 1
-            write(waiting.frame)
-            waiting.admitted.set_result(None)
+            waiting.set_result(True)
+
+    def withdraw(self, waiting: asyncio.Future[bool]) -> None:
+        """The sender has given up: whatever it was granted goes to the next."""
+        if waiting in self.waiting:
+            self.waiting.remove(waiting)
+        elif waiting.done() and not waiting.cancelled() and waiting.result():
+            self.granted(1)
 
     def closed(self) -> None:
         """The pid is dead: everybody who waits returns (MB-05)."""
         while self.waiting:
             first = self.waiting.popleft()
-            if not first.admitted.done():
-                first.admitted.set_result(None)
+            if not first.done():
+                first.set_result(False)
 
 
 class _Pair:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from msgspec import msgpack
 
-from otpnode.errors import OtpnodeError, UnserializableError
+from otpnode.errors import MessageTooLargeError, OtpnodeError, UnserializableError
 from otpnode.reasons import guarded
 from otpnode.transport.travel import Root, refusal, unimportable, where_and_why
 
@@ -41,6 +41,7 @@ _NEVER_WRITTEN = frozenset({*range(0x81, 0x90), 0xC1, *range(0xC7, 0xCA), *range
 _SMALL = 1024
 _KEPT_PICKLERS = 8
 _NOUNS = {"message": "a message", "args": "arguments", "reason": "an exit reason"}
+CALL = "call of the spawn"
 _HINT = 'send plain data instead, or spawn with on="local"'
 
 
@@ -185,6 +186,24 @@ def loads(data: bytes | memoryview) -> object:
         text = f"the payload cannot be rebuilt here: {type(failure).__name__}: {guarded(str, failure)}"
         raise PayloadError(text) from failure
     raise PayloadError(f"the payload begins with 0x{first:02x}, which no codec writes")
+
+
+def check_size(payload: bytes, max_message: int, what: str = "message") -> None:
+    """Hold an encoded payload against the cap.
+
+    Args:
+        payload: what would travel.
+        max_message: cap, in bytes.
+        what: what it is, in the error text.
+
+    Raises:
+        MessageTooLargeError: `payload` is longer than `max_message`.
+    """
+    if len(payload) > max_message:
+        raise MessageTooLargeError(
+            f"the {what} takes {len(payload)} bytes and --max-message allows {max_message}; "
+            "send it in parts, or raise --max-message"
+        )
 
 
 def dumps_call(func: object, args: tuple[object, ...], kwargs: dict[str, object], carried: dict[str, object]) -> bytes:

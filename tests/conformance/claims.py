@@ -27,10 +27,9 @@ CLAIMS: dict[str, tuple[str, ...]] = {
     _NODE + "test_shard_death.py::test_senders_blocked_on_a_dead_shard_go_on": ("MB-05",),
     _NODE + "test_shard_death.py::test_two_shards_that_die_at_once_are_both_told_and_both_restarted": ("SH-07",),
     _NODE + "test_full_pipes.py::test_every_complete_frame_is_delivered_before_noconnection_though_both_directions_"
-    "are_full": ("SH-03", "MB-10"),
+    "are_full": ("SH-03",),
     _NODE + "test_full_pipes.py::test_a_shard_killed_under_load_leaves_a_prefix_of_whole_messages_of_every_size": (
         "SH-03",
-        "SH-10",
     ),
     _NODE + "test_exit_codes.py::test_the_loss_of_mains_shard_is_1_with_one_line_saying_so": ("SH-06",),
     _NODE + "test_exit_codes.py::test_the_sixth_death_within_the_time_is_a_crash_loop_and_4": ("SH-06",),
@@ -43,16 +42,20 @@ CLAIMS: dict[str, tuple[str, ...]] = {
     _NODE + "test_graceful_stop.py::test_a_message_sent_in_a_cleanup_still_crosses_shards": ("SH-12",),
     _NODE + "test_orphans.py::test_shards_end_with_a_supervisor_that_is_killed_while_idle": ("SH-13", "RG-10"),
     _NODE + "test_orphans.py::test_shards_end_with_a_supervisor_that_is_killed_under_load": ("SH-13", "RG-10"),
-    _NODE + "test_flow.py::test_memory_of_both_shards_is_flat_for_ten_seconds_of_a_flood": ("SH-14", "MB-02"),
-    _NODE + "test_flow.py::test_two_shards_that_send_stay_within_the_bound_for_several_senders": ("SH-14", "MB-02"),
+    _NODE + "test_flow.py::test_memory_of_both_shards_is_flat_for_ten_seconds_of_a_flood": ("MB-02",),
+    _NODE + "test_flow.py::test_two_shards_that_send_stay_within_the_bound_for_several_senders": ("MB-02",),
     _NODE + "test_flow.py::test_a_flood_to_another_shard_stops_at_the_limit_of_the_mailbox": ("MB-02",),
     _NODE + "test_flow.py::test_send_nowait_says_false_at_the_bound": ("SD-08",),
-    "tests/scheduler/test_supervisor.py::TestDeath::test_a_corrupt_link_kills_its_writer": ("SH-11",),
 }
 """Test → the rules it shows. `test_coverage` checks that each still exists."""
 
-FOLDERS: dict[str, str] = {"tests/node/": "pipe", "tests/scheduler/": "pipe", "tests/process/": "one"}
-"""Where the tests of a folder run, unless their mark says otherwise."""
+FOLDERS: dict[str, str] = {
+    "tests/node/": "pipe",
+    "tests/scheduler/": "pipe",
+    "tests/process/": "one",
+    "tests/behaviours/": "one",
+}
+"""Where the tests of a folder run, unless their mark or `on_a_node` says otherwise."""
 
 PARTS = "parts"
 """Stands for a test of a part, which runs in no topology."""
@@ -84,7 +87,7 @@ def claim_of(nodeid: str, marked: tuple[str, ...], on: str) -> Claim:
     Args:
         nodeid: as pytest spells it.
         marked: the rules of its marks.
-        on: the topology of its mark; empty when it says none.
+        on: the topology of its mark or of its run; empty when it says none.
     """
     rules = dict.fromkeys([*marked, *by_name(nodeid.rpartition("::")[2]), *CLAIMS.get(nodeid, ())])
     return Claim(tuple(rules), on or folder_of(nodeid))

@@ -149,6 +149,24 @@ def test_sh07_subscribers_hear_of_each_change_once_and_in_order() -> None:
     on_shards(body, shards=3)
 
 
+@pytest.mark.rule("SH-07", on="loop")
+@pytest.mark.parametrize("seated", [True, False])
+def test_sh07_subscribers_hear_nothing_of_who_died_before_being_up(seated: bool) -> None:
+    """Whether its seat has come here before, or was withdrawn, is nothing that a subscriber could understand."""
+
+    async def body(node: LoopbackNode) -> None:
+        await process.subscribe_shards()
+        node.crash(1, restart=False)
+        assert await process.receive(SOON) == ("shard_down", 1, 1, -9)
+        neighbours = node.world(0).neighbours
+        if seated:
+            neighbours.mesh.add(1, 2)
+        neighbours.shard_down(1, 2, -9)
+        await nothing_comes_here()
+
+    on_shards(body)
+
+
 @pytest.mark.rule("SH-04", "SH-08", on="loop")
 def test_sh08_who_is_told_by_another_finds_the_name_free() -> None:
     async def body(node: LoopbackNode) -> None:

@@ -2,79 +2,71 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import pytest
 
-from otpnode import UnserializableError, node, process
+from otpnode import node, process, run
 from otpnode.config import NodeConfig
 from otpnode.scheduler.loopback_node import LoopbackNode
-from tests.semantics.peers import collect, there
-from tests.semantics.programs.payloads import MATRIX, generating, same
+from tests.conformance.crossings import CAP, Row, crossings
+from tests.semantics.peers import collect
+from tests.semantics.programs.payloads import MATRIX, same
 from tests.support import drive, in_process
-from tests.transport.shapes import Plain, Undumpable, Unloadable
+from tests.transport.shapes import Plain, Unloadable
 
-STRAYS: tuple[Callable[[], object], ...] = (
-    lambda: lambda: 1,
-    asyncio.Lock,
-    lambda: memoryview(b"view"),
-    Undumpable,
-    generating,
-    lambda: [{"nested": (asyncio.Event(),)}],
-)
-"""What cannot travel."""
+Body = Callable[[], Awaitable[object]]
 
 
-def strictly(body: Callable[[], Awaitable[object]]) -> object:
+def strictly(body: Body) -> object:
     """Run `body` as a process of one loop in strict mode."""
 
     async def main() -> object:
-        async with node(exit_grace=0.5, kill_grace=0.2, copy_messages=True) as local:
+        async with node(exit_grace=0.5, kill_grace=0.2, copy_messages=True, max_message=CAP) as local:
             return await in_process(local.shard, body)
 
     return drive(main)
 
 
-def sharded(body: Callable[[], Awaitable[object]]) -> object:
+def sharded(body: Body) -> object:
     """Run `body` as a process of two shards in memory."""
 
     async def main() -> object:
-        async with LoopbackNode(NodeConfig(exit_grace=0.5, kill_grace=0.2), shards=2) as pair:
+        async with LoopbackNode(NodeConfig(exit_grace=0.5, kill_grace=0.2, max_message=CAP), shards=2) as pair:
             return await in_process(pair.shard, body)
 
     return drive(main)
 
 
-async def outcomes() -> list[object]:
-    """Send everything to a peer, and return what arrived or which error was raised."""
-    told: list[object] = []
-    answer = process.alias()
-    pid = await process.spawn(collect, [answer, len(MATRIX) + 1], on=there())
-    for value in MATRIX:
-        await process.send(pid, value)
-    for make in STRAYS:
-        try:
-            await process.send(pid, make())
-        except UnserializableError as error:
-            told.append(type(error))
-        else:
-            told.append("sent")
-    await process.send(pid, "last")
-    got = await process.receive(5, ref=answer)
-    return [*told, got[1]]  # type: ignore[index]
+def on_os_processes(body: Body) -> object:
+    """Run `body` as a process of two OS processes."""
+    return run(body, schedulers=2, exit_grace=0.5, kill_grace=0.2, max_message=CAP)
 
 
 @pytest.mark.rule("SH-09", "SD-06", "SD-07", on="one")
-def test_sh09_strict_mode_gives_the_outcomes_of_shards() -> None:
-    strict, shards = strictly(outcomes), sharded(outcomes)
-    assert isinstance(strict, list)
-    assert isinstance(shards, list)
-    assert strict[:-1] == shards[:-1] == [UnserializableError] * len(STRAYS)
-    assert len(strict[-1]) == len(shards[-1]) == len(MATRIX) + 1
-    for value, one, two in zip(MATRIX, strict[-1], shards[-1], strict=False):
-        assert same(value, one), value
-        assert same(value, two), value
+@pytest.mark.parametrize("shards", [sharded, on_os_processes])
+def test_sh09_strict_mode_gives_the_outcomes_of_shards(shards: Callable[[Body], object]) -> None:
+    strict, expected = (cast("list[Row]", each(crossings)) for each in (strictly, shards))
+    assert [row for row in strict if row[0] != "got"] == [row for row in expected if row[0] != "got"]
+    for rows in (strict, expected):
+        ((_, *got),) = [row for row in rows if row[0] == "got"]
+        assert len(got) == len(MATRIX)
+        for value, copy in zip(MATRIX, got, strict=True):
+            assert same(value, copy), value
+
+
+@pytest.mark.parametrize("shards", [strictly, sharded])
+def test_what_is_over_the_cap_is_refused_and_what_is_at_it_is_not(shards: Callable[[Body], object]) -> None:
+    told = cast("list[Row]", shards(crossings))
+    for verb in ("send", "nowait", "spawn", "spawn_link", "spawn_monitor"):
+        assert [row[2] for row in told if row[0] == verb and len(row) == 3] == ["done", "done", "MessageTooLargeError"]
+    assert ("alias", "done", "done", "MessageTooLargeError") in told
+    assert ("lengths", CAP - 4, CAP - 3, CAP - 4, CAP - 3) in told
+    assert ("links", 2) in told
+    assert ("exit", CAP + 1, "done", ("too_large", "bytes", CAP + 1)) in told
+    assert ("death", CAP + 1, ("too_large", "bytes", CAP + 1)) in told
+    assert {row[1] for row in told if row[0] in ("send", "nowait") and len(row) == 2} == {"UnserializableError"}
 
 
 async def aliasing() -> bool:

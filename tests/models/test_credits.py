@@ -14,23 +14,20 @@ from typing import Any, NamedTuple, cast
 
 import pytest
 
-from otpnode.transport.codec import Frame
-from otpnode.transport.credit import LAST_WINDOW, Account, Room, Waiting, first_window
-
-FRAME = Frame(1, b"", None)
+from otpnode.transport.credit import LAST_WINDOW, Account, Room, first_window
 
 
 class Admitted:
     """Stands in for the future of a send that waits."""
 
     def __init__(self) -> None:
-        self._done = False
+        self.granted: bool | None = None
 
     def done(self) -> bool:
-        return self._done
+        return self.granted is not None
 
-    def set_result(self, _: None) -> None:
-        self._done = True
+    def set_result(self, granted: bool) -> None:
+        self.granted = granted
 
 
 class Sender(NamedTuple):
@@ -118,17 +115,17 @@ class Model:
     def _at_sender(self, state: State, who: int, what: str) -> State:
         sender = state.senders[who]
         account = Account(sender.credits)
-        written: list[Frame] = []
+        admitted = Admitted()
         if sender.waiting:
-            account.waiting.append(Waiting(FRAME, cast("asyncio.Future[None]", Admitted())))
+            account.waiting.append(cast("asyncio.Future[bool]", admitted))
         if what == "overcommit":
-            account.overcommit(account.waiting[0], written.append)
+            account.overcommit(account.waiting[0])
             sender = sender._replace(breaks=sender.breaks - 1)
         else:
-            account.granted(sender.back[0], written.append)
+            account.granted(sender.back[0])
             sender = sender._replace(back=sender.back[1:])
         after = sender._replace(
-            credits=account.credits, waiting=len(account.waiting), there=sender.there + len(written)
+            credits=account.credits, waiting=len(account.waiting), there=sender.there + bool(admitted.granted)
         )
         return self._with(state, who, after)
 

@@ -1,8 +1,8 @@
 """The release rules of full mailboxes, every interleaving of random tiny programs, on the project's own code.
 
 A program that cannot get stuck with unbounded mailboxes must not get stuck with mailboxes of one message. Who may send
-is asked of `Mailbox.full` and `closes_a_circle`, who is let in when an owner has scanned everything of `let_in` and
-`park`, who when a slot comes free of `take_at`.
+is asked of `Mailbox.full` and `closes_a_circle`, who is promised a slot when an owner has scanned everything of
+`park`, who when one comes free of `take_at`; a promise is taken up, by `enter`, in a step of its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, cast
 import pytest
 
 from otpnode.process.blocking import closes_a_circle
-from otpnode.process.mailbox import PARKED, BlockedSend, Mailbox
+from otpnode.process.mailbox import PARKED, Mailbox
 from otpnode.process.proc import Proc
 from otpnode.process.shard import Shard
 
@@ -73,7 +73,9 @@ class World:
         self._rules = rules
         self.ones = list(state)
         self.procs = [
-            SimpleNamespace(pid=str(who), deaf=False, bay=SimpleNamespace(driven=False), wake=lambda: None, blocks=None)
+            SimpleNamespace(
+                pid=str(who), deaf=self.over(who), bay=SimpleNamespace(driven=False), wake=lambda: None, blocks=None
+            )
             for who in range(len(state))
         ]
         self.boxes = [self._box(who, one) for who, one in enumerate(state)]
@@ -93,9 +95,8 @@ class World:
     def _box(self, who: int, one: One) -> Mailbox:
         box = Mailbox(cast(Proc, self.procs[who]), self._rules.limit)
         box.queue.extend(one.queue)
-        box.blocked = deque(
-            BlockedSend(tag, cast("asyncio.Future[None]", Admitted(sender, tag))) for sender, tag in one.blocked
-        )
+        box.blocked = deque(cast("asyncio.Future[None]", Admitted(sender, tag)) for sender, tag in one.blocked)
+        box.limit -= sum(self._is_promised(sender, who) for sender in range(len(self.ones)))
         box.care = True
         if one.parked:
             box.set_state(PARKED)
@@ -104,10 +105,15 @@ class World:
     def step(self, who: int) -> State | None:
         """Let one process take its next step; None when it cannot."""
         one = self.ones[who]
-        if self.over(who) or one.waits_in_send or (one.parked and self.boxes[who].parked):
+        if self.over(who) or (one.parked and self.boxes[who].parked):
             return None
         op = self._programs[who][one.at]
-        if op[0] == "send":
+        if one.waits_in_send:
+            if not self._is_promised(who, self._target(who)):
+                return None
+            self.boxes[self._target(who)].enter(op[-1])
+            self._next(who)
+        elif op[0] == "send":
             self._send(who, op[1], op[2])
         else:
             self._take(who, op[1])
@@ -116,6 +122,7 @@ class World:
     def _next(self, who: int) -> None:
         self.ones[who] = self.ones[who]._replace(at=self.ones[who].at + 1, waits_in_send=False, parked=False)
         if self.over(who):
+            self.procs[who].deaf = True
             self.boxes[who].close()
 
     def _send(self, who: int, to: int, tag: str) -> None:
@@ -128,7 +135,7 @@ class World:
             self._next(who)
         else:
             assert box.blocked is not None
-            box.blocked.append(BlockedSend(tag, cast("asyncio.Future[None]", Admitted(who, tag))))
+            box.blocked.append(cast("asyncio.Future[None]", Admitted(who, tag)))
             self.ones[who] = self.ones[who]._replace(waits_in_send=True)
 
     def _closes_a_circle(self, who: int, to: int) -> bool:
@@ -139,26 +146,18 @@ class World:
     def _take(self, who: int, wanted: str | None) -> None:
         box = self.boxes[who]
         box.unpark()
-        while True:
-            found = next((at for at, tag in enumerate(box.queue) if wanted in (None, tag)), None)
-            if found is not None:
-                box.take_at(found)
-                self._next(who)
-                return
-            if not (self._rules.parked and box.let_in()):
-                break
-        box.park(None)
+        found = next((at for at, tag in enumerate(box.queue) if wanted in (None, tag)), None)
+        if found is not None:
+            box.take_at(found)
+            self._next(who)
+            return
+        if self._rules.parked:
+            box.park(None)
+        else:
+            box.set_state(PARKED)
         self.ones[who] = self.ones[who]._replace(parked=True)
 
     def _folded(self) -> State:
-        """Return the state after whoever was let in has gone on."""
-        moved = True
-        while moved:
-            moved = False
-            for who, one in enumerate(self.ones):
-                if one.waits_in_send and not any(who == sender for sender, _ in self._waiting(self._target(who))):
-                    self._next(who)
-                    moved = True
         return tuple(
             one._replace(
                 queue=tuple(cast("deque[str]", box.queue)),
@@ -173,10 +172,15 @@ class World:
         assert op[0] == "send"
         return op[1]
 
+    def _is_promised(self, sender: int, to: int) -> bool:
+        """Whether `sender`, in this state, has been promised a slot at `to`, or is let go because `to` is over."""
+        if self.over(sender) or not self.ones[sender].waits_in_send or self._target(sender) != to:
+            return False
+        return all(sender != who for who, _ in self.ones[to].blocked)
+
     def _waiting(self, who: int) -> list[tuple[int, str]]:
-        blocked = self.boxes[who].blocked or ()
-        admitted = [cast(Admitted, entry.admitted) for entry in blocked]
-        return [(each.who, each.tag) for each in admitted if not each.done()]
+        blocked = [cast(Admitted, each) for each in self.boxes[who].blocked or ()]
+        return [(each.who, each.tag) for each in blocked if not each.done()]
 
 
 def stuck(programs: Programs, rules: Rules) -> bool | None:

@@ -16,8 +16,8 @@ _BOXES = [
     Mutant(
         "MB-03",
         _MAILBOX,
-        "self.users < self.limit:\n            waiting = blocked.popleft()",
-        "self.users < self.limit:\n            waiting = blocked.pop()",
+        "            waiting = self.blocked.popleft()\n",
+        "            waiting = self.blocked.pop()\n",
         programs("mb03", only="one"),
     ),
     Mutant(
@@ -41,7 +41,16 @@ _BOXES = [
         "        self.queue.append(entry)\n",
         unit("process/test_mailbox.py", "mb09"),
     ),
-    Mutant("MB-07", _MAILBOX, "        while self.blocked:\n", "        while False:\n", programs("mb07", only="one")),
+    Mutant(
+        "MB-07", _MAILBOX, "        if self.blocked:\n            self._offer()\n", "", programs("mb07", only="one")
+    ),
+    Mutant(
+        "MB-04",
+        _MAILBOX,
+        "        elif waiting.done() and not waiting.cancelled():\n",
+        "        elif False:\n",
+        unit("process/test_mailbox.py", "mb04"),
+    ),
     Mutant(
         "RC-08",
         _MAILBOX,
@@ -57,8 +66,8 @@ _BOXES = [
         unit("process/test_mailbox.py", "rc08"),
     ),
     Mutant("MB-05", _MAILBOX, "self.grants.on_close()", "pass", programs("mb05", only="loop")),
-    Mutant("MB-02", _MAILBOX, "self.grants.on_room(self.users, self.limit)", "pass", programs("mb", "rc", only="loop")),
-    Mutant("MB-07", _MAILBOX, "self.grants.on_park(self.users, self.limit)", "pass", programs("mb07", only="loop")),
+    Mutant("MB-02", _MAILBOX, "self.grants.on_room(self.users, self.bound)", "pass", programs("mb", "rc", only="loop")),
+    Mutant("MB-07", _MAILBOX, "self.grants.on_park(self.users, self.bound)", "pass", programs("mb07", only="loop")),
     Mutant(
         "MB-06", _MESSAGES, "if proc.mailbox.full and proc is not me and", "if proc.mailbox.full and", programs("mb06")
     ),
@@ -71,8 +80,8 @@ _BOXES = [
     Mutant(
         "MB-04",
         _MESSAGES,
-        "                box.blocked.remove(entry)\n",
-        "                pass\n",
+        "            box.withdraw(waiting)\n",
+        "            pass\n",
         unit("conformance/test_outside.py", "mb11"),
     ),
     Mutant("SD-02", _MESSAGES, "if pid is None or not shard.is_alive(pid):", "if pid is None:", programs("sd02")),
@@ -132,16 +141,23 @@ _CREDITS = [
     Mutant(
         "MB-08",
         _CREDIT,
-        "            self.credits -= 1\n            write(waiting.frame)\n",
+        "            self.credits -= 1\n            waiting.set_result(True)\n",
         "            self.credits -= 1\n",
         programs("mb08", only="loop"),
     ),
     Mutant(
         "MB-04",
         _NEIGHBOURS,
-        "                    account.waiting.remove(waiting)\n",
-        "                    pass\n",
+        "                account.withdraw(waiting)\n",
+        "                pass\n",
         unit("conformance/test_outside.py", "mb11"),
+    ),
+    Mutant(
+        "MB-04",
+        _CREDIT,
+        "        elif waiting.done() and not waiting.cancelled() and waiting.result():\n",
+        "        elif False:\n",
+        unit("races/test_r15_to_r18_flow.py", "r16"),
     ),
     Mutant(
         "SD-07",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import cast
 
@@ -222,6 +223,60 @@ def test_rc08_the_mark_moves_with_what_is_taken_before_it() -> None:
             assert [await process.receive(0) for _ in range(5)] == [4, 5, 6, 8, 9]
 
         await in_process(shard, takes)
+
+    on_a_still_node(body)
+
+
+async def hold() -> None:
+    """Never receive."""
+    await process.sleep(1000)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "killed"])
+def test_mb04_a_sender_that_is_gone_between_room_and_its_turn_has_not_sent(how: str) -> None:
+    async def body(shard: Shard) -> None:
+        pid = await process.spawn(hold, mailbox_limit=1)
+        box = proc_of(shard, pid).mailbox
+        await process.send(pid, "fills it")
+        senders = [await process.spawn(process.send, [pid, name]) for name in ("first", "second", "third")]
+        await settled(shard)
+        box.take_at(0)
+        assert box.full, "the slot is promised"
+        if how == "killed":
+            await process.exit(senders[0], "kill")
+        else:
+            proc_of(shard, senders[0]).cancel()
+        await settled(shard)
+        assert box.messages() == ["second"]
+        assert [process.is_alive(each) for each in senders] == [False, False, True]
+        assert (box.users, box.bound - box.limit) == (1, 0)
+        box.take_at(0)
+        await settled(shard)
+        assert box.messages() == ["third"]
+
+    on_a_still_node(body)
+
+
+def test_mb04_one_let_in_by_a_parked_owner_makes_way_for_the_next() -> None:
+    async def body(shard: Shard) -> None:
+        got: list[object] = []
+        word: asyncio.Future[None] = shard.loop.create_future()
+
+        async def picks() -> None:
+            await word
+            await selective(got, "wanted")
+
+        pid = await process.spawn(picks, mailbox_limit=1)
+        await process.send(pid, "fills it")
+        senders = [asyncio.ensure_future(process.send(pid, each)) for each in ("unwanted", "wanted")]
+        await settled(shard)
+        word.set_result(None)
+        # Behind the step that parks the owner and lets the first in, before that one's own.
+        shard.loop.call_soon(senders[0].cancel)
+        await settled(shard)
+        assert got == ["wanted"]
+        await asyncio.wait(senders)
+        assert [each.cancelled() for each in senders] == [True, False]
 
     on_a_still_node(body)
 

@@ -13,9 +13,9 @@ from otpnode.transport.credit import Room, first_window
 
 
 def births_open(world: World) -> int:
-    """Return how many births across shards are not over, on either side."""
+    """Return how many births across shards, or here with a name, are not over, on either side."""
     births = world.neighbours.births
-    return len(births._pending) + len(births._named)
+    return len(births._pending) + len(births._named) + len(world.shard.births)
 
 
 def names_asked(world: World) -> int:

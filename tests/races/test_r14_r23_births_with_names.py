@@ -79,15 +79,15 @@ def test_r14_shard_dies_between_reserve_and_commit(held: type) -> None:
 
 
 @pytest.mark.parametrize("held", [NameReserve, NameCommit, NameReply])
-@pytest.mark.parametrize("verb", [process.spawn, process.spawn_link, process.spawn_monitor])
-def test_r14_spawner_is_killed_at_the_name_service(held: type, verb: Callable[..., Awaitable[object]]) -> None:
-    """No name and no process is left of a birth whose spawner died in the middle of it."""
+@pytest.mark.parametrize("spawner", [0, 1])
+def test_r14_spawner_is_killed_at_the_name_service(held: type, spawner: int) -> None:
+    """A linked child does not outlive a spawner that died in the middle of its birth, wherever that was (SP-09)."""
 
     async def script(stage: Stage) -> None:
-        parent = await stage.puppet(1)
+        parent = await stage.puppet(spawner)
         gate = stage.names(1)
         gate.hold(held)
-        born = parent.begin(verb, linger, name="n", on="local")
+        born = parent.begin(process.spawn_link, linger, name="n", on=1)
         await gate.caught(held)
         stage.kill(parent)
         await stage.quiet()
@@ -100,22 +100,65 @@ def test_r14_spawner_is_killed_at_the_name_service(held: type, verb: Callable[..
     play(script)
 
 
-def test_r14_a_birth_elsewhere_is_not_its_spawners_task() -> None:
-    """The child is asked for, unlinked, by one who dies meanwhile: it is born all the same, name and all."""
+@pytest.mark.parametrize("held", [NameReserve, NameCommit, NameReply])
+@pytest.mark.parametrize("spawner", [0, 1])
+@pytest.mark.parametrize("verb", [process.spawn, process.spawn_monitor])
+def test_r14_a_birth_is_not_its_spawners_task(held: type, spawner: int, verb: Callable[..., Awaitable[object]]) -> None:
+    """The child is asked for, unlinked, by one who dies meanwhile: it is born all the same, name and all (SP-09)."""
 
     async def script(stage: Stage) -> None:
-        parent, looker = await stage.puppet(0), await stage.puppet(1)
+        parent, looker = await stage.puppet(spawner), await stage.puppet(1)
         gate = stage.names(1)
-        gate.hold(NameReserve)
-        parent.begin(process.spawn, linger, name="n", on=1)
-        await gate.caught(NameReserve)
+        gate.hold(held)
+        parent.begin(verb, linger, name="n", on=1)
+        await gate.caught(held)
         stage.kill(parent)
         await stage.quiet()
         gate.release()
         await stage.quiet()
-        assert await looker.do(where, "n") == find_child(stage, 1, [looker])
+        child = find_child(stage, 1, [looker])
+        assert await looker.do(where, "n") == child
+        proc = stage.find(1, child)
+        assert proc is not None
+        assert not proc.monitored_by
+        assert births_open(stage.node.world(1)) == 0
 
     play(script)
+
+
+@pytest.mark.parametrize("held", [NameReserve, NameCommit, NameReply])
+@pytest.mark.parametrize("spawner", [0, 1])
+@pytest.mark.parametrize("verb", [process.spawn, process.spawn_link, process.spawn_monitor])
+def test_r14_spawner_gives_up_at_the_name_service(
+    held: type, spawner: int, verb: Callable[..., Awaitable[object]]
+) -> None:
+    """The same of one that lives on: its linked child ends with 'abandoned', and it hears nothing of either (§21.4)."""
+
+    async def script(stage: Stage) -> None:
+        parent, looker = await stage.puppet(spawner), await stage.puppet(1)
+        gate = stage.names(1)
+        gate.hold(held)
+        born = parent.begin(given_up, verb)
+        await gate.caught(held)
+        child_task = next(iter(parent.proc.children or ()))
+        child_task.cancel()
+        await born
+        gate.release()
+        await stage.quiet()
+        assert parent.mail == []
+        assert parent.links == []
+        assert not parent.proc.monitors
+        if verb is process.spawn_link:
+            await nobody_has(stage, "n")
+        else:
+            assert await looker.do(where, "n") is not None
+
+    play(script)
+
+
+async def given_up(verb: Callable[..., Awaitable[object]]) -> None:
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.ensure_future(verb(linger, name="n", on=1))
 
 
 def test_the_supervisors_words_are_read_in_nobodys_name() -> None:

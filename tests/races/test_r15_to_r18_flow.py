@@ -96,6 +96,27 @@ def test_r16_sender_is_killed_while_it_waits_for_room(shard: int) -> None:
     play(script)
 
 
+def test_r16_sender_is_killed_in_the_turn_that_brings_its_credit() -> None:
+    async def script(stage: Stage) -> None:
+        target, first, second = await stage.puppet(1, limit=2), await stage.puppet(0), await stage.puppet(0)
+        await fill(stage, first, target)
+        blocked = [puppet.begin(process.send, target.pid, name) for puppet, name in
+                   ((first, "first"), (second, "second"))]  # fmt: skip
+        await stage.quiet()
+        peer = stage.node.world(0).neighbours.mesh.current(1)
+        assert peer is not None
+        account = peer.accounts[target.pid]
+        account.granted(1)
+        stage.kill(first)
+        await stage.quiet()
+        assert blocked[0].cancelled()
+        assert blocked[1].done()
+        assert account.credits == 0
+        assert heard(target) == ["second"]
+
+    play(script)
+
+
 @asynccontextmanager
 async def frozen(stage: Stage, reader: int, writer: int) -> AsyncIterator[None]:
     """Keep a shard from reading, as one that computes."""
@@ -214,7 +235,7 @@ def test_r18_a_sender_that_was_let_in_over_the_bound_is_not_kept_out_by_a_parked
         for _ in range(3):
             blocked = a.begin(process.send, b.pid, "more")
             await until(lambda: account.waiting, "a waits for room")
-            account.overcommit(account.waiting[0], peer.write)
+            account.overcommit(account.waiting[0])
             await blocked
         await stage.quiet()
         parked = b.begin(park, "wanted")

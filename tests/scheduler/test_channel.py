@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
 
 from otpnode.scheduler.board import Board
-from otpnode.scheduler.channel import NAMES_BEHIND, ControlChannel, control_pair
+from otpnode.scheduler.channel import MOST_UNDER_WAY, NAMES_BEHIND, ControlChannel, control_pair, share_of_descriptors
 from otpnode.scheduler.control import (
     MAX_RECORD,
     Drained,
@@ -54,6 +56,11 @@ class Ends:
 
     def on_backlog(self) -> None:
         self.backlogs += 1
+
+    def close_handled(self) -> None:
+        for _, fd in self.handled:
+            if fd is not None:
+                os.close(fd)
 
     def fill(self) -> int:
         """Send until something waits; return how many records were sent."""
@@ -132,6 +139,48 @@ class TestDescriptors:
             assert not os.get_inheritable(fd)
             assert os.read(fd, 9) == b"x"
             os.close(fd)
+
+    def test_no_more_than_its_share_is_under_way_and_the_rest_keeps_its_place(self, ends: Ends) -> None:
+        before = open_fds()
+        for incarnation in range(MOST_UNDER_WAY + 1):
+            assert ends.channel.prompt == (incarnation < MOST_UNDER_WAY)
+            ends.channel.send(Seat(1, incarnation, "read"), os.open("/dev/null", os.O_RDONLY))
+        ends.channel.send(Start())
+        assert (ends.channel.under_way, ends.channel.held, ends.channel.queued) == (MOST_UNDER_WAY, 1, 2)
+        assert not ends.channel.wants_write, "room is not what it waits for"
+        assert open_fds() == before + 1
+        ends.port.drain()
+        assert len(ends.handled) == MOST_UNDER_WAY
+        for record in ends.channel.receive():
+            assert record == SeatsTaken(MOST_UNDER_WAY)
+            ends.channel.taken(MOST_UNDER_WAY)
+        ends.port.drain()
+        assert [record for record, _ in ends.handled[-2:]] == [Seat(1, MOST_UNDER_WAY, "read"), Start()]
+        ends.close_handled()
+        assert open_fds() == before
+
+    def test_the_seats_of_the_dead_that_wait_are_dropped_and_closed(self, ends: Ends) -> None:
+        ends.fill()
+        before = open_fds()
+        for incarnation in (1, 2):
+            ends.channel.send(Seat(1, incarnation, "read"), os.open("/dev/null", os.O_RDONLY))
+            ends.channel.send(ShardDown(1, incarnation, -9))
+        ends.channel.withdraw(1, 1)
+        assert (ends.channel.held, open_fds()) == (1, before + 1)
+        while ends.channel.queued:
+            ends.port.drain()
+            ends.channel.pump()
+        ends.port.drain()
+        wanted = [ShardDown(1, 1, -9), Seat(1, 2, "read"), ShardDown(1, 2, -9)]
+        assert [record for record, _ in ends.handled[-3:]] == wanted
+        ends.close_handled()
+
+    def test_all_shares_together_are_half_of_what_a_user_may_pass(self) -> None:
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert share_of_descriptors(1) == MOST_UNDER_WAY
+        for channels in (2, 8, most // 8, most // 4):
+            assert 2 <= share_of_descriptors(channels) <= max(2, most // (2 * channels))
+        assert share_of_descriptors(10 * most) == 2
 
     def test_what_waits_is_closed_with_the_channel(self, ends: Ends) -> None:
         ends.fill()
@@ -280,6 +329,38 @@ class TestCatchUp:
         channel.publish(encode(Names(1, [("x", "p")])), list)
         port.drain()
         assert trace == [Start(), "p", NameReply(1, ""), "p"]
+        channel.close()
+        port.close()
+
+
+class TestAwaitRecord:
+    def test_it_reads_on_while_the_supervisor_waits_for_acknowledgements(self, ends: Ends) -> None:
+        """The seat that is wanted is held for want of a share, and the way to the supervisor is full."""
+        while not ends.port.wants_write:
+            ends.port.send(Drained())
+        for incarnation in range(1, 2 * MOST_UNDER_WAY + 2):
+            ends.channel.send(Seat(1, incarnation, "read"), os.open("/dev/null", os.O_RDONLY))
+        wanted = Seat(1, 2 * MOST_UNDER_WAY + 1, "read")
+
+        def supervise() -> None:
+            while ends.channel.queued:
+                for record in ends.channel.receive():
+                    if isinstance(record, SeatsTaken):
+                        ends.channel.taken(record.count)
+
+        supervisor = threading.Thread(target=supervise)
+        supervisor.start()
+        ends.port.await_record(lambda: any(record == wanted for record, _ in ends.handled))
+        supervisor.join()
+        assert ends.handled[-1][0] == wanted
+        ends.close_handled()
+
+    def test_in_a_handler_it_does_not_wait(self) -> None:
+        ours, theirs = control_pair()
+        channel = ControlChannel(ours)
+        port = ControlPort(theirs, Board.create(1, 8), lambda record, fd: port.await_record(lambda: False))
+        channel.send(Start())
+        port.drain()
         channel.close()
         port.close()
 

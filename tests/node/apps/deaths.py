@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 from otpnode import process
@@ -38,6 +39,7 @@ async def watched() -> None:
         pid = await process.spawn(idle, name=f"resident {number}", on=1)
         owed[await process.monitor(pid)] = pid
         owed[await process.monitor(f"resident {number}")] = (f"resident {number}", process.node_name())
+    owed[await process.monitor(linked[0], alias="explicit_unalias")] = linked[0]
     dropped = await process.monitor(linked[0])
     await process.demonitor(dropped)
     await kill_shard(1)
@@ -89,8 +91,10 @@ async def stale() -> None:
     assert (await get(ref=ref))[4] == "noconnection"
     again = await up_again(1, incarnation)
     assert again == incarnation + 1
-    new = await process.spawn(echo, on=1)
-    assert new != old
+    # The second incarnation after the old one has its place on the board.
+    await kill_shard(1)
+    assert await up_again(1, again) == incarnation + 2
+    new = await _with_serial_of(old)
     await _is_dead(old)
     ref = await process.monitor(old)
     assert await get(ref=ref) == ("DOWN", ref, "process", old, "noproc")
@@ -99,9 +103,20 @@ async def stale() -> None:
     await process.exit(old, "kill")
     assert await answers(new)
     assert process.is_alive(new)
-    await get_tagged("shard_down")
+    for dead in (incarnation, again):
+        assert await get_tagged("shard_down") == ("shard_down", 1, dead, -9)
     await silence()
     passed()
+
+
+async def _with_serial_of(old: Pid) -> Pid:
+    """Start a process that differs from `old` in nothing but the incarnation."""
+    for _ in range(50):
+        new = await process.spawn(echo, on=1)
+        if new.rpartition(".")[2] == old.rpartition(".")[2]:
+            assert new != old
+            return new
+    raise AssertionError(f"no new process has the serial of {old}: {new}")
 
 
 async def _is_dead(pid: Pid) -> None:
@@ -194,33 +209,35 @@ async def subscribed() -> None:
 
 async def spawns() -> None:
     """``on=k`` while k is down: `ShardDownError`, or it works once the shard is up; ``'spread'`` never picks it."""
+    process.process_flag("trap_exits", True)
     await process.subscribe_shards()
     failed = 0
-    for _ in range(3):
+    for verb in (process.spawn, process.spawn_link, process.spawn_monitor):
         incarnation = dict(await process.subscribe_shards())[1]
         await kill_shard(1)
         # The shard is dying under these: each either raises or gives a pid.
         for _ in range(20):
-            failed += not await _spawned_on(1)
+            failed += not await _spawned_on(1, verb)
         await get_tagged("shard_down")
-        while not await _spawned_on(1):
+        while not await _spawned_on(1, verb):
             failed += 1
             pid = await process.spawn(idle)
             assert process.shard_of(pid) in (0, 2), pid
             await asyncio.sleep(0)
         await up_again(1, incarnation)
-        assert await _spawned_on(1)
+        assert await _spawned_on(1, verb)
     assert failed, "the shard was never seen down"
     places = {process.shard_of(await process.spawn(idle)) for _ in range(30)}
     assert 1 in places, places
     passed()
 
 
-async def _spawned_on(shard: int) -> bool:
+async def _spawned_on(shard: int, verb: Callable[..., Awaitable[object]]) -> bool:
     try:
-        pid = await process.spawn(idle, on=shard)
+        told = await verb(idle, on=shard)
     except ShardDownError:
         return False
+    pid = cast(Pid, told[0] if isinstance(told, tuple) else told)
     assert process.shard_of(pid) == shard
     return True
 

@@ -88,7 +88,8 @@ async def raises() -> None:
 
 async def is_killed() -> None:
     """Be main, and lose the shard."""
-    await process.spawn(idle, on=1)
+    await process.spawn(tidy, [1, me()], on=1)
+    await get_tagged("begun")
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -126,8 +127,10 @@ async def waits_alone() -> None:
     await idle()
 
 
-async def tidy(number: int) -> None:
+async def tidy(number: int, main: Pid | None = None) -> None:
     try:
+        if main is not None:
+            await process.send(main, ("begun",))
         print(f"tidy {number} waiting", flush=True)
         await idle()
     finally:

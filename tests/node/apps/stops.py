@@ -20,7 +20,7 @@ def _farewell() -> None:
 atexit.register(_farewell)
 
 
-async def child(number: int) -> None:
+async def child(number: int | str) -> None:
     """Clean up with an await when the parent says so."""
     try:
         await idle()
@@ -32,7 +32,7 @@ async def child(number: int) -> None:
 async def parent(where: int, ready: Pid) -> None:
     """Trap exits as a supervisor does; at the stop end the children, on the other shard, in reverse order."""
     process.process_flag("trap_exits", True)
-    children = [await process.spawn_link(child, [number], on=1 - where) for number in range(3)]
+    children = [await process.spawn_link(child, [f"{where}.{number}"], on=1 - where) for number in range(3)]
     await process.send(ready, ("ready", where))
     source = (await get_tagged("EXIT", 600))[1:]
     print(f"parent on {where} is told {source[1]}", flush=True)

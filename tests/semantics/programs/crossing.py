@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import product
 from typing import cast
 
 from otpnode import process
-from otpnode.process import Pid, Ref
+from otpnode.process import Pid, ProcessExit, Ref
 from otpnode.process.current import here
 from tests.semantics.peers import (
     SOON,
@@ -23,10 +24,12 @@ from tests.semantics.peers import (
     order,
     peer,
     settle,
+    spawn_monitor_there,
     spawn_there,
     there,
 )
 from tests.semantics.program import semantic
+from tests.support import until
 
 
 async def report_and_linger(report: Ref) -> None:
@@ -79,6 +82,41 @@ async def sp09_the_child_of_a_plain_spawn_survives() -> None:
             is_peer(child)
             assert process.is_alive(child)
             await process.exit(child, "kill")
+
+
+async def give_up(verb: Callable[..., Awaitable[object]], name: str, where: str | int, turns: int, dies: bool) -> None:
+    """Spawn a named child and, some turns later, be cancelled or die; end with a reason in any case."""
+    born = asyncio.ensure_future(verb(linger, name=name, on=where))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    if not dies:
+        born.cancel()
+        await asyncio.wait([born])
+    raise ProcessExit("given up")
+
+
+async def is_alone(pid: Pid) -> bool:
+    """Tell whether nobody is linked to `pid` and nobody watches it."""
+    return await process.process_info(pid, "links", "monitored_by") == {"links": [], "monitored_by": []}
+
+
+@semantic("SP-09")
+async def sp09_a_named_birth_outlives_its_spawner_unless_it_is_linked() -> None:
+    before = set(process.processes())
+    rounds = product(
+        (process.spawn, process.spawn_monitor, process.spawn_link), ("local", 0), range(1, 7), (True, False)
+    )
+    for number, (verb, where, turns, dies) in enumerate(rounds):
+        name = f"sp09 {number}"
+        _, ref = await spawn_monitor_there(give_up, verb, name, where, turns, dies)
+        assert await down(ref) == "given up"
+        if verb is process.spawn_link:
+            continue
+        child = cast(Pid, await until(lambda name=name: process.whereis(name), f"{verb.__name__} {where} {turns}"))
+        await until(lambda child=child: is_alone(child), f"the end of its spawner's monitor, {verb.__name__} {turns}")
+        await process.exit(child, "kill")
+        await gone(child)
+    await until(lambda: not set(process.processes()) - before, "the end of the linked")
 
 
 async def all_kinds(to: str, gate: Ref) -> None:

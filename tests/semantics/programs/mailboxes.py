@@ -158,6 +158,35 @@ async def mb04_a_send_given_up_has_not_been_sent() -> None:
     await nothing_comes()
 
 
+async def take_what_is_there() -> list[object]:
+    """Empty one's mailbox."""
+    got: list[object] = []
+    while await process.process_info(me(), "message_queue_len"):
+        got.append(await process.receive(0))
+    return got
+
+
+@semantic("MB-04")
+async def mb04_a_send_that_was_cancelled_has_not_been_sent_in_whatever_turn() -> None:
+    receiver = await peer(mailbox_limit=2)
+    for turns in range(25):
+        fill(receiver.pid)
+        sends = [asyncio.create_task(process.send(receiver.pid, name)) for name in ("first", "second")]
+        await asyncio.sleep(0)
+        taken = await begin(receiver, drain, 1)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        sends[0].cancel()
+        await asyncio.wait(sends[:1])
+        await outcome(taken)
+        got = await order(receiver, take_what_is_there)
+        await sends[1]
+        await settle()
+        got = [*cast("list[object]", got), *cast("list[object]", await order(receiver, take_what_is_there))]
+        expected = ["second"] if sends[0].cancelled() else ["first", "second"]
+        assert [each for each in got if isinstance(each, str)] == expected, turns
+
+
 @semantic("MB-05")
 async def mb05_the_death_of_the_receiver_releases_senders() -> None:
     pid = await spawn_there(linger)
