@@ -23,8 +23,8 @@ loop.
 Code inside C is not interruptible. It is told from code that swallows the exception by
 the exception itself, which is instantiated only when it is raised, and by the thread
 standing where it stood; then ``kill_blocked`` decides. C code that keeps the GIL
-(a long ``pow``, a regular expression that explodes) holds up this thread as well: it can
-say and do nothing before that code lets go.
+(a long ``pow``, a regular expression that explodes) holds up this thread as well; then the
+killer's shard misses its signs, which each look leaves (`sampled`).
 """
 
 from __future__ import annotations

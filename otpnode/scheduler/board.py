@@ -45,6 +45,7 @@ LIVE: Final = 5
 SPREAD_PLACED: Final = 6
 RUNNING: Final = 7
 HIGH_WATER: Final = 8
+WATCHED: Final = 9
 COUNTERS: Final = 16
 _INTERRUPTS: Final = 48
 
@@ -100,6 +101,7 @@ class Area:
     __slots__ = ("_memory", "base", "capacity", "slots_at", "windows", "windows_at", "words")
 
     heartbeat = _Word(HEARTBEAT)
+    watched = _Word(WATCHED)
     run_queue = _Word(RUN_QUEUE)
     slice_started = _Word(SLICE_STARTED)
     live = _Word(LIVE)

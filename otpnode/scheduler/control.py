@@ -104,6 +104,14 @@ class LinkCorrupt(_Record, frozen=True, tag="link_corrupt"):
     why: str
 
 
+class ShardSilent(_Record, frozen=True, tag="shard_silent"):
+    """`pid` is to be killed there, and not even the watchdog of that shard gets to run (FS-03)."""
+
+    shard: int
+    incarnation: int
+    pid: str
+
+
 class Drained(_Record, frozen=True, tag="drained"):
     """After `Stop`: no user process is left on this shard."""
 
@@ -200,6 +208,7 @@ FromWorker = (
     | MainEnded
     | StopNode
     | LinkCorrupt
+    | ShardSilent
     | Drained
 )
 ToWorker = Seat | Seated | Names | NameTable | NameReply | ShardDown | ShardUp | Start | Stop | Leave

@@ -17,6 +17,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
+from otpnode.clock import Clock
 from otpnode.config import NodeConfig
 from otpnode.process import stopping
 from otpnode.process.children import adopt
@@ -102,11 +103,15 @@ class LoopbackNode:
         config: the node's settings; `schedulers` is set to `shards`.
         shards: how many.
         tap_for: ``(from_shard, to_shard)`` → the fault layer's tap.
+        clock: where the time of all shards comes from.
     """
 
-    def __init__(self, config: NodeConfig, *, shards: int = 2, tap_for: TapFor | None = None) -> None:
+    def __init__(
+        self, config: NodeConfig, *, shards: int = 2, tap_for: TapFor | None = None, clock: Clock | None = None
+    ) -> None:
         self._config = replace(config, schedulers=shards)
         self._tap_for = tap_for
+        self._clock = clock
         self._count = shards
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.board = Board.create(max(2, shards), config.max_processes)
@@ -169,7 +174,9 @@ class LoopbackNode:
         port = LoopbackPort(self, key)
         port.world = World(
             self.loop, self._config, self.board, number, incarnation, port,
-            tell_corrupt=lambda shard, inc, why: self.crash(shard),
+            tell_corrupt=lambda shard, inc, why: self.crash(shard), clock=self._clock,
+            # Who is silent here holds the killer up as well.
+            tell_silent=lambda shard, inc, pid: None,
         )  # fmt: skip
         port.world.shard.request_stop = lambda code: None
         self._names.welcome(port)

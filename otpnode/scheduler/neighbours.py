@@ -53,6 +53,7 @@ class Neighbours:
         *,
         await_record: Callable[[Callable[[], bool]], None],
         tell_corrupt: Callable[[int, int, str], None],
+        tell_silent: Callable[[int, int, str], None],
         tap_for: Callable[[int], Tap | None] | None = None,
     ) -> None:
         self._shard = shard
@@ -62,7 +63,7 @@ class Neighbours:
         self._node = shard.config.name
         self._max_message = shard.config.max_message
         self.mesh = Mesh(shard.loop, self, self._max_message, tap_for)
-        self._condemned = Condemned(board, shard.number, shard.deadlines)
+        self._condemned = Condemned(board, shard, tell_silent)
         self.births = Births(shard, self.write, lambda peer: self.mesh.current(peer.shard) is peer)
         self.messages_in = 0
         self.messages_out = 0

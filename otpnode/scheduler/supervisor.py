@@ -33,6 +33,7 @@ from otpnode.scheduler.control import (
     Ready,
     SeatsTaken,
     ShardDown,
+    ShardSilent,
     ShardUp,
     Start,
     Stop,
@@ -183,6 +184,8 @@ class Supervisor:
                 self._stop(code, None)
             case LinkCorrupt(shard, incarnation, why):
                 self._on_link_corrupt(child, shard, incarnation, why)
+            case ShardSilent(shard, incarnation, pid):
+                self._on_shard_silent(shard, incarnation, pid)
             case Drained():
                 child.drained = True
             case _:
@@ -208,6 +211,17 @@ class Supervisor:
         if culprit is not None:
             logger.error("shard %d broke the format of its stream to shard %d: %s", shard, child.shard, why)
             culprit.kill()
+
+    def _on_shard_silent(self, shard: int, incarnation: int, pid: str) -> None:
+        culprit = self._crew.get(shard, incarnation)
+        if culprit is None:
+            return
+        what = f"{pid} is to be killed and shard {shard} gives no sign: C code keeps the GIL there, or it is stopped"
+        if self._config.kill_blocked == "shard":
+            logger.error("%s; the shard ends (kill_blocked)", what)
+            culprit.kill()
+        else:
+            logger.warning("%s; waiting for it (--kill-blocked=shard would end the shard instead)", what)
 
     # -- boot, seats, restarts --------------------------------------------------
 

@@ -29,6 +29,7 @@ from otpnode.scheduler.control import (
     Seat,
     Seated,
     ShardDown,
+    ShardSilent,
     ShardUp,
     Start,
     Stop,
@@ -66,6 +67,7 @@ class Worker:
             seat.incarnation,
             self._port,
             tell_corrupt=lambda shard, inc, why: self._port.send(LinkCorrupt(shard, inc, why[:1000])),
+            tell_silent=lambda shard, inc, pid: self._port.send(ShardSilent(shard, inc, pid)),
         )
         self._main: Main | None = None
         self._main_pid: str | None = None

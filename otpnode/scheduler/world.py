@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from otpnode.clock import Clock
 from otpnode.config import NodeConfig
 from otpnode.pid import make_pid
 from otpnode.process.shard import Shard
@@ -22,6 +23,7 @@ from otpnode.scheduler.board import (
     RUNNING,
     SLICE_STARTED,
     SPREAD_PLACED,
+    WATCHED,
     Board,
     Counter,
 )
@@ -51,14 +53,21 @@ class World:
         port: NamePort,
         *,
         tell_corrupt: Callable[[int, int, str], None],
+        tell_silent: Callable[[int, int, str], None],
         tap_for: Callable[[int], Tap | None] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._area = board.seat(number, incarnation)
         slots = Slots(self._area, config.max_processes)
-        self.shard = Shard(loop, config, number=number, incarnation=incarnation, serials=slots)
+        self.shard = Shard(loop, config, number=number, incarnation=incarnation, clock=clock, serials=slots)
         self.names = ReplicaNames(loop, port, board.fence)
         self.neighbours = Neighbours(
-            self.shard, board, await_record=port.await_record, tell_corrupt=tell_corrupt, tap_for=tap_for
+            self.shard,
+            board,
+            await_record=port.await_record,
+            tell_corrupt=tell_corrupt,
+            tell_silent=tell_silent,
+            tap_for=tap_for,
         )
         self.placement = Placement(
             board,
@@ -87,7 +96,9 @@ class World:
         ]
 
     def _sampled(self, serial: int) -> None:
-        self._area.words[self._area.base + RUNNING] = serial
+        words, base = self._area.words, self._area.base
+        words[base + RUNNING] = serial
+        words[base + WATCHED] = time.monotonic_ns()
 
     def _publish_spread(self, count: int) -> None:
         self._area.words[self._area.base + SPREAD_PLACED] = count

@@ -28,6 +28,12 @@ def test_fs03_or_its_shard_ends_and_comes_back(launch: Launch) -> None:
     assert count("shard 1 was killed by SIGKILL; it restarts as incarnation 2", run.err) == 1, run.told()
 
 
+def test_fs03_also_when_the_c_code_keeps_the_gil(launch: Launch) -> None:
+    run = launch(start("blocked:even_with_the_gil", "--kill-blocked", "shard"))
+    run.passes()
+    assert count(r"pid_\S+ is to be killed and shard 1 gives no sign: .*; the shard ends", run.err) == 1, run.told()
+
+
 async def _nothing() -> None:
     """Be main."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import cast
 
@@ -43,6 +44,25 @@ async def ended_with_its_shard() -> None:
     assert (await get_tagged("shard_down"))[3] == -9
     assert await up_again(1, 1) == 2
     assert await answers(await process.spawn(echo, on=1))
+    passed()
+
+
+async def keeps_the_gil(parent: Pid, zeros: int) -> None:
+    """Say so, then try every way to split a run of a's."""
+    process.set_label("matcher")
+    await process.send(parent, ("in C", process.self()))
+    re.match(r"(a|aa)+$", "a" * zeros + "b")
+
+
+async def even_with_the_gil() -> None:
+    """A regular expression that would take years holds up the watchdog as well; its shard ends all the same."""
+    await process.subscribe_shards()
+    pid, ref = await process.spawn_monitor(keeps_the_gil, [me(), 200], on=1)
+    await get_tagged("in C")
+    await process.exit(pid, "kill")
+    assert (await get(ref=ref))[4] == "noconnection"
+    assert (await get_tagged("shard_down"))[3] == -9
+    assert await up_again(1, 1) == 2
     passed()
 
 
