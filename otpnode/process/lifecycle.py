@@ -176,8 +176,10 @@ async def _spawn(
         if me is not None and ref is None and name is None:
             return _spawn_here(shard, me, birth)
         # One loop's names are given at once: nobody can give up in between.
-        waits = name is not None and shard.router.outbound is not None
-        proc = await (give_named_birth(shard, me, birth) if waits else give_birth(shard, birth))
+        if name is not None and shard.router.outbound is not None:
+            proc = await give_named_birth(shard, me, birth, name)
+        else:
+            proc = await give_birth(shard, birth)
         if me is not None:
             bind_parent(me, proc.pid, birth)
             tell_late(shard, proc, birth)

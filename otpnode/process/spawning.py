@@ -144,27 +144,36 @@ async def give_birth(shard: Shard, birth: Birth) -> Proc:
         SystemLimitError: the table is full; no process exists.
         asyncio.CancelledError: the shard is going; no process is left.
     """
-    if birth.name is None:
-        proc = make(shard, birth)
-    else:
-        await shard.names.reserve(birth.name)
-        try:
-            proc = make(shard, birth)
-        except BaseException:
-            shard.names.forget(birth.name)
-            raise
-        try:
-            await shard.names.commit(birth.name, proc.pid)
-        except BaseException:
-            shard.deaths.strike(proc, ABANDONED)
-            raise
-    if proc.state < EXITING:
-        shard.queue.put(proc)
+    proc = make(shard, birth) if birth.name is None else await _named(shard, birth, birth.name)
+    _let_run(shard, proc)
     return proc
 
 
-async def give_named_birth(shard: Shard, me: Proc | None, birth: Birth) -> Proc:
+async def _named(shard: Shard, birth: Birth, name: str) -> Proc:
+    await shard.names.reserve(name)
+    try:
+        proc = make(shard, birth)
+    except BaseException:
+        shard.names.forget(name)
+        raise
+    try:
+        await shard.names.commit(name, proc.pid)
+    except BaseException:
+        shard.deaths.strike(proc, ABANDONED)
+        raise
+    return proc
+
+
+def _let_run(shard: Shard, proc: Proc) -> None:
+    if proc.state < EXITING:
+        shard.queue.put(proc)
+
+
+async def give_named_birth(shard: Shard, me: Proc | None, birth: Birth, name: str) -> Proc:
     """Like `give_birth`, in nobody's task: who gives up while the name is asked for does so as across shards.
+
+    The child does not run before its spawner has its pid, or has given up: one that unlinked
+    itself before the spawner's side of the link was written would be half linked for ever.
 
     Raises:
         NameAlreadyRegisteredError, SystemLimitError: as `give_birth`.
@@ -173,14 +182,17 @@ async def give_named_birth(shard: Shard, me: Proc | None, birth: Birth) -> Proc:
         The child of a spawner that is gone or has given up lives, unless it is linked:
         then it gets the exit signal that is owed (SP-09, §21.4).
     """
-    task = shard.loop.create_task(give_birth(shard, birth), context=Context())
+    task = shard.loop.create_task(_named(shard, birth, name), context=Context())
     shard.births.add(task)
     task.add_done_callback(shard.births.discard)
     try:
-        return await asyncio.shield(task)
+        await asyncio.wait({task})
     except BaseException:
         task.add_done_callback(partial(_disown, shard, me, birth))
         raise
+    proc = task.result()
+    _let_run(shard, proc)
+    return proc
 
 
 def _disown(shard: Shard, me: Proc | None, birth: Birth, task: asyncio.Task[Proc]) -> None:
@@ -192,6 +204,7 @@ def _disown(shard: Shard, me: Proc | None, birth: Birth, task: asyncio.Task[Proc
         shard.router.post(Exit(birth.sender, child.pid, reason))
     if birth.ref is not None:
         shard.router.post(Demonitor(birth.sender, child.pid, birth.ref))
+    _let_run(shard, child)
 
 
 def bind_parent(me: Proc, pid: Pid, birth: Birth) -> None:

@@ -119,6 +119,29 @@ async def sp09_a_named_birth_outlives_its_spawner_unless_it_is_linked() -> None:
     await until(lambda: not set(process.processes()) - before, "the end of the linked")
 
 
+async def unlink_at_once(spawner: Pid) -> None:
+    """End the link with the spawner as the first thing, then live on."""
+    await process.unlink(spawner)
+    await linger()
+
+
+@semantic("SP-09")
+async def sp09_a_named_child_that_unlinks_in_its_first_step_is_linked_on_neither_side() -> None:
+    for number, where in enumerate(("local", there(), "local")):
+        child = await process.spawn_link(unlink_at_once, [me()], name=f"sp09 first {number}", on=where)
+        if where == there():
+            is_peer(child)
+        await until(lambda child=child: linked_to(child, []), "the child's side")
+        await until(lambda: linked_to(me(), []), "the spawner's side")
+        await process.exit(child, "kill")
+        await gone(child)
+
+
+async def linked_to(pid: Pid, wanted: list[Pid]) -> bool:
+    """Tell whether the links of `pid` are those."""
+    return await process.process_info(pid, "links") == wanted
+
+
 async def all_kinds(to: str, gate: Ref) -> None:
     """Send every kind of signal, in one order."""
     await process.link(to)
