@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = start_command.add_argument
-    add("target", metavar="app:main", help="module and coroutine function")
+    add("target", metavar="app:main", help="module and coroutine function, or Application")
     add("--schedulers", type=_schedulers, default="auto", metavar="N|auto", help="shards; auto: affinity and quota")
     add("--placement", choices=("spread", "local"), default="spread", help="where on='spread' goes (spread)")
     add("--mailbox-limit", type=_limit, default=100, metavar="N|none", help="user messages per mailbox (100)")

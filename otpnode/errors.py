@@ -6,6 +6,11 @@ unchanged, because errors are exit reasons and exit reasons cross shards.
 
 from __future__ import annotations
 
+from otpnode.showing import shown
+
+_CALL = 500
+_REASON = 1000
+
 
 class OtpnodeError(Exception):
     """Base of otpnode's errors. Not the base of `ProcessExit`, which is control flow."""
@@ -24,6 +29,23 @@ class ProcessNotFoundError(OtpnodeError, LookupError):
 
 class NameAlreadyRegisteredError(OtpnodeError):
     """The name is taken (RG-01). Not ``ValueError``, which a *bad* name raises."""
+
+
+class AlreadyRegisteredError(NameAlreadyRegisteredError):
+    """Another process, or the caller itself, has this key of a registry with unique keys (PG-02).
+
+    Not a name of the node: its plain `NameAlreadyRegisteredError` does not know the holder.
+
+    Attributes:
+        pid: the process that has the key.
+    """
+
+    def __init__(self, pid: object) -> None:
+        super().__init__(pid)
+        self.pid = pid
+
+    def __str__(self) -> str:
+        return f"the key is registered to {self.pid} already"
 
 
 class NotInProcessError(OtpnodeError, RuntimeError):
@@ -129,13 +151,16 @@ class CallExit(OtpnodeError):
         self.call = call
 
     def __str__(self) -> str:
-        return f"call {self.call!r} ended: {self.reason!r}"
+        return f"call {shown(self.call, _CALL)} ended: {shown(self.reason, _REASON)}"
 
 
 class CallTimeoutError(CallExit, TimeoutError):
     """No reply in time; the server goes on and its late reply is dropped (GS-04).
 
     Not a sign that the request was not served.
+
+    Attributes:
+        detail: the callee's pid, and what it was doing when the time was over.
     """
 
     def __init__(self, call: object = None, detail: str = "") -> None:
@@ -144,7 +169,7 @@ class CallTimeoutError(CallExit, TimeoutError):
         self.detail = detail
 
     def __str__(self) -> str:
-        return f"call {self.call!r} timed out" + (f": {self.detail}" if self.detail else "")
+        return f"call {shown(self.call, _CALL)} timed out" + (f": {self.detail}" if self.detail else "")
 
 
 class CallCycleError(CallExit):
@@ -188,3 +213,37 @@ class ChildError(OtpnodeError):
         super().__init__(reason, pid)
         self.reason = reason
         self.pid = pid
+
+
+class TaskExit(OtpnodeError):
+    """A task ended without a value: ``TaskExit(reason)``, its cause the exception behind the reason if there is one.
+
+    Not the death of its owner, which a linked task brings about besides.
+
+    Attributes:
+        reason: the exit reason of the task; ``'timeout'`` for an item of `Task.map` that took too long.
+        index: which item of `Task.map`, counted from 0; None for a task.
+    """
+
+    def __init__(self, reason: object, index: int | None = None) -> None:
+        super().__init__(reason, index)
+        self.reason = reason
+        self.index = index
+
+    def __str__(self) -> str:
+        what = "the task" if self.index is None else f"item {self.index} of the map"
+        return f"{what} ended: {self.reason!r}"
+
+
+class TaskTimeoutError(TaskExit, TimeoutError):
+    """A task was not done in time: the wait for it is over, and the task goes on.
+
+    As an item's failure in `Task.map` not a wait that ended: there the item's process was ended too.
+    """
+
+    def __init__(self, index: int | None = None) -> None:
+        TaskExit.__init__(self, "timeout", index)
+        self.args = (index,)
+
+    def __str__(self) -> str:
+        return "the task was not done in time" if self.index is None else f"item {self.index} of the map took too long"

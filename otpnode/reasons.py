@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Callable, Iterator
 
 from otpnode.errors import OtpnodeError
+from otpnode.showing import shown
 
 NORMAL = "normal"
 KILL = "kill"
@@ -31,6 +32,9 @@ CANCELLED = "cancelled"
 MAX_TRACEBACK = 16 * 1024
 """Longest traceback text kept, in characters."""
 _HEAD = 4 * 1024
+_HEAVY = 256 * 1024
+"""Characters from which on the text of an exception is not made whole."""
+_SHOWN = 1000
 _TRACEBACK = "__otp_traceback__"
 _MAX_CHAIN = 1000
 
@@ -71,13 +75,23 @@ def traceback_text(exc: BaseException) -> str:
     if kept is not None:
         return kept
     try:
-        text = str.__str__("".join(traceback.format_exception(exc)))
+        text = _brief(exc) if _is_heavy(exc) else str.__str__("".join(traceback.format_exception(exc)))
     except BaseException as failure:
         text = f"{type(exc).__name__}: <traceback that cannot be shown: {type(failure).__name__}>\n"
     if len(text) > MAX_TRACEBACK:
         cut = "\n  [... cut ...]\n"
         text = text[:_HEAD] + cut + text[len(text) - (MAX_TRACEBACK - _HEAD - len(cut)) :]
     return text
+
+
+def _is_heavy(exc: BaseException) -> bool:
+    """Tell whether the text of `exc` or of a cause would be made of something huge, a server's state perhaps."""
+    return any(len(shown(link, _HEAVY)) == _HEAVY for link in _chain(exc))
+
+
+def _brief(exc: BaseException) -> str:
+    frames = "".join(traceback.format_tb(exc.__traceback__))
+    return f"Traceback (most recent call last):\n{frames}{shown(exc, _SHOWN)}\n"
 
 
 def strip(exc: BaseException) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from importlib import import_module
-from inspect import iscoroutinefunction
+from inspect import isclass, iscoroutinefunction
 
 USAGE = 2
 BOOT_FAILURE = 3
@@ -59,7 +59,8 @@ def load_target(target: str) -> Callable[..., object]:
             found = getattr(found, part)
         except AttributeError:
             raise TargetError(USAGE, f"otpnode: module {name!r} has no attribute {attribute!r}") from None
-    return check_main(found, target)
+    # A class that is a program, as an application is, says by its `main` how it runs.
+    return check_main(getattr(found, "main", found) if isclass(found) else found, target)
 
 
 def check_main(main: object, target: str) -> Callable[..., object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Literal, cast
 
 from otpnode import process
@@ -18,10 +19,12 @@ LONGEST_DELAY = 2.0
 class Child:
     """What a supervisor knows about one child."""
 
-    __slots__ = ("attempt", "pid", "restarting", "restarts", "spec", "unplaced")
+    __slots__ = ("attempt", "key", "pid", "restarting", "restarts", "spec", "unplaced")
 
     def __init__(self, spec: ChildSpec) -> None:
         self.spec = spec
+        self.key: Hashable = spec.id
+        """What its supervisor finds it by."""
         self.pid: Pid | None = None
         self.restarting = False
         self.restarts = 0
@@ -104,14 +107,14 @@ async def _start_at(spec: ChildSpec, on: str | int | None) -> Pid:
                 spec.start,
                 list(spec.args),
                 dict(spec.kwargs),
-                spec.name,
+                cast("str | None", spec.name),
                 label=str(spec.id),
                 **where,  # type: ignore[arg-type]
             )
     except (StartError, ShardDownError):
         raise
     except NameAlreadyRegisteredError:
-        raise StartError(("already_started", process.whereis(spec.name or ""))) from None
+        raise StartError(("already_started", process.whereis(str(spec.name)))) from None
     except Exception as error:
         raise StartError(error) from error
     if not is_pid(pid):

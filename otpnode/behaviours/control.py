@@ -22,8 +22,25 @@ S = TypeVar("S", default=Any)
 Sender = tuple[Pid, Ref]
 """Whom to answer: the caller's pid, and the alias that takes the reply."""
 
-Server = str
-"""Where a server is asked for: a pid or a registered name."""
+
+class Name(Struct, frozen=True):
+    """Base of names that something else than the node resolves: ``Via(registry, key)`` and its like."""
+
+    async def whereis(self) -> Pid | None:
+        """Return who has this name now, or None."""
+        raise NotImplementedError
+
+    async def claim(self) -> None:
+        """Give this name to the calling process, until it dies.
+
+        Raises:
+            AlreadyRegisteredError: another process has it.
+        """
+        raise TypeError(f"no process can be started under the name {self!r}; it only finds one that is there")
+
+
+Server = str | Name
+"""Where a server is asked for: a pid, a registered name, or a `Name`."""
 
 
 class Control(Struct, frozen=True):

@@ -8,64 +8,46 @@ that fails costs its part of the report, or the report, and never the process.
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable
-from reprlib import Repr
 
 from msgspec import structs
 
 from otpnode import process
 from otpnode.behaviours.control import Status
-from otpnode.pid import Pid
-from otpnode.reasons import guarded, traceback_text
+from otpnode.behaviours.starting import ancestors
+from otpnode.reasons import traceback_text
+from otpnode.reporting import emit as emit
+from otpnode.showing import shown as shown
 
 crash_log = logging.getLogger("otpnode.crash")
 
 MAX_REPORT = 16 * 1024
 """Longest report, in characters."""
 MAX_MAILBOX = 10
-_TRACEBACK = 6000
+_TRACEBACK = 5500
 _STATE = 4000
 _MESSAGE = 1500
 _REASON = 1000
 _QUEUED = 150
 
 
-class Short(Repr):
-    """A `repr` of containers that looks only at their beginnings."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxlevel = 5
-        self.maxdict = self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = self.maxdeque = 30
-        self.maxstring = self.maxother = 1000
-
-
-def shown(value: object, limit: int) -> str:
-    """Return a bounded `repr`, or words in its place when it cannot be had."""
-    return guarded(Short().repr, value, limit)
-
-
 def formatted(format_status: Callable[[Status], Status], status: Status) -> Status:
     """Return what `format_status` makes of `status`; nothing of the state when it fails."""
     try:
         changed = format_status(status)
-    except Exception as error:
-        return structs.replace(status, state=f"<format_status failed: {guarded(repr, error, 200)}>", message=None)
+    except BaseException as error:
+        return structs.replace(status, state=f"<format_status failed: {shown(error, 200)}>", message=None)
     if not isinstance(changed, Status):
         return structs.replace(status, state="<format_status returned no Status>", message=None)
     return changed
 
 
-async def report_crash(
-    status: Status, error: BaseException | None, parent: Pid | None, label: str | None = None
-) -> None:
+async def report_crash(status: Status, error: BaseException | None, label: str | None = None) -> None:
     """Log the end of the calling process.
 
     Args:
         status: what may be shown, already formatted.
         error: the exception behind the reason, if there is one.
-        parent: who started it with a link.
         label: what the process is called.
     """
     queued = await process.process_info(status.pid, "messages")
@@ -74,7 +56,7 @@ async def report_crash(
         "pid": status.pid,
         "label": (label or status.behaviour)[:200],
         "shard": process.shard_of(status.pid),
-        "ancestors": [] if parent is None else [parent],
+        "ancestors": ancestors(),
         "reason": shown(status.reason, _REASON),
         "traceback": "" if error is None else _tail(traceback_text(error), _TRACEBACK),
         "last_message": shown(status.message, _MESSAGE),
@@ -91,14 +73,6 @@ def text_of(fields: dict[str, object]) -> str:
         lines.append(str(fields["traceback"]).rstrip())
     lines += [f"{key.replace('_', ' ')}: {fields[key]}" for key in ("last_message", "state", "mailbox", "ancestors")]
     return "\n".join(lines)[:MAX_REPORT]
-
-
-def emit(log: logging.Logger, text: str, fields: dict[str, object]) -> None:
-    """Log at level ERROR; a handler that raises costs the record and nothing else."""
-    try:
-        log.error("%s", text, extra={"otp": fields})
-    except Exception as error:
-        sys.stderr.write(f"otpnode: a report of logger {log.name} was lost: {guarded(repr, error, 200)}\n")
 
 
 def _tail(text: str, limit: int) -> str:

@@ -17,20 +17,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, ClassVar, Generic, cast
+from collections.abc import Awaitable, Sequence
+from typing import Any, Generic, cast
 
-from msgspec import UNSET, UnsetType
 from typing_extensions import TypeVar
 
 from otpnode import process
-from otpnode.behaviours import system, wire
+from otpnode.behaviours import wire
 from otpnode.behaviours.control import Continue, Ignore, Init, NoReply, Reply, Sender, Server, Status, Stop, Timeout
 from otpnode.behaviours.crash import shown
-from otpnode.behaviours.outside import inside
 from otpnode.behaviours.server_loop import serve
-from otpnode.behaviours.starting import Options, launch
-from otpnode.pid import Pid
+from otpnode.behaviours.startable import Startable
 
 log = logging.getLogger(__name__)
 
@@ -42,36 +39,19 @@ Outcome = Continue | Timeout | Stop[Any] | None
 """What `handle_cast`, `handle_info` and `handle_continue` may return."""
 
 
-class GenServer(Generic[State, Call, ReplyT]):
+class GenServer(Startable, Generic[State, Call, ReplyT]):
     """Base of servers; the type arguments are state, request and reply, each optional.
 
     A callback may be ``def`` or ``async def``. One runs at a time: an ``await`` in it
-    holds up the next message. Class attributes are the defaults of the options of
-    `start` and `start_link`. Subclasses define no ``__init__``.
+    holds up the next message. How it is started, and its options: `Startable`.
 
     Attributes:
         state: what the server keeps; the one thing that `get_state` and reports see.
-        trap_exits: whether exit signals become messages; without it `terminate` is not
-            called when a supervisor stops the server (GS-09).
-        mailbox_limit: bound on queued messages; UNSET for the node's.
-        on: where the server lives, as ``process.spawn(on=…)``.
-        label: shown in logs; the class name if None.
     """
-
-    trap_exits: ClassVar[bool] = False
-    mailbox_limit: ClassVar[int | UnsetType | None] = UNSET
-    on: ClassVar[str | int] = "spread"
-    label: ClassVar[str | None] = None
 
     state: State
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if cls.__init__ is not object.__init__:
-            raise TypeError(
-                f"{cls.__name__} defines __init__, but its object is made in its own process: "
-                "define init(self, ...), which takes the args of start_link and returns the state"
-            )
+    _body = staticmethod(serve)
 
     # -- callbacks ------------------------------------------------------------
 
@@ -113,92 +93,6 @@ class GenServer(Generic[State, Call, ReplyT]):
         """Return what crash reports and `get_status` may show."""
         return status
 
-    # -- starting -------------------------------------------------------------
-
-    @classmethod
-    async def start_link(
-        cls,
-        args: Sequence[object] | None = None,
-        kwargs: Mapping[str, object] | None = None,
-        *,
-        name: str | None = None,
-        on: str | int | None = None,
-        timeout: float | None = None,
-        mailbox_limit: int | UnsetType | None = UNSET,
-        label: str | None = None,
-        trap_exits: bool | None = None,
-    ) -> Pid:
-        """Start a server linked to the caller, and wait until `init` is done.
-
-        Args:
-            args: positional arguments of `init`.
-            kwargs: keyword arguments of `init`.
-            name: registered before `init` runs.
-            on: where, as ``process.spawn(on=…)``; like the others, by default what the class says.
-            timeout: seconds `init` may take; None for ever.
-            mailbox_limit: bound on queued messages.
-            label: shown in logs.
-            trap_exits: turn exit signals into messages.
-
-        Returns:
-            The pid.
-
-        Raises:
-            StartError: the reason `init` failed with, ``'ignore'`` or ``'timeout'``.
-            AlreadyStartedError: `name` belongs to a running process; `init` did not run.
-            NotInProcessError: called outside a process; `start` works there.
-            UnserializableError, ShardDownError, SystemLimitError, ValueError, TypeError: as ``process.spawn``.
-
-        Guarantees:
-            A failed init also sends its reason over the link: it *ends a caller that
-            does not trap exits*, whatever it catches (SEMANTICS GS-01, GS-02).
-        """
-        return await launch(
-            serve,
-            [cls, *_arguments(args, kwargs)],
-            cls._options(name, on, timeout, mailbox_limit, label, trap_exits),
-            link=True,
-        )
-
-    @classmethod
-    async def start(
-        cls,
-        args: Sequence[object] | None = None,
-        kwargs: Mapping[str, object] | None = None,
-        *,
-        name: str | None = None,
-        on: str | int | None = None,
-        timeout: float | None = None,
-        mailbox_limit: int | UnsetType | None = UNSET,
-        label: str | None = None,
-        trap_exits: bool | None = None,
-    ) -> Pid:
-        """Start a server without a link, also from outside a process; arguments and errors as `start_link`."""
-        arguments = [cls, *_arguments(args, kwargs)]
-        options = cls._options(name, on, timeout, mailbox_limit, label, trap_exits)
-        if process.self() is None:
-            return await inside(_start, arguments, options)
-        return await _start(arguments, options)
-
-    @classmethod
-    def _options(
-        cls,
-        name: str | None,
-        on: str | int | None,
-        timeout: float | None,
-        mailbox_limit: int | UnsetType | None,
-        label: str | None,
-        trap_exits: bool | None,
-    ) -> Options:
-        return Options(
-            on=cls.on if on is None else on,
-            label=label or cls.label or cls.__name__,
-            name=name,
-            timeout=wire.check_timeout(timeout),
-            mailbox_limit=cls.mailbox_limit if mailbox_limit is UNSET else mailbox_limit,
-            trap_exits=cls.trap_exits if trap_exits is None else trap_exits,
-        )
-
     # -- asking ---------------------------------------------------------------
 
     @classmethod
@@ -238,26 +132,3 @@ class GenServer(Generic[State, Call, ReplyT]):
     def reply(sender: Sender, value: object) -> None:
         """Answer a call that `handle_call` left open with `NO_REPLY`, from any process (GS-06)."""
         wire.reply(sender, value)
-
-    @staticmethod
-    async def stop(server: Server, reason: object = "normal", timeout: float | None = None) -> None:
-        """End `server` orderly and wait until it is dead (GS-13); see `otpnode.system.stop`."""
-        await system.stop(server, reason, timeout)
-
-    @staticmethod
-    def whereis(name: str) -> Pid | None:
-        """Return the pid registered as `name`, or None."""
-        return process.whereis(name)
-
-
-async def _start(arguments: list[object], options: Options) -> Pid:
-    return await launch(serve, arguments, options, link=False)
-
-
-def _arguments(args: object, kwargs: object) -> tuple[list[object], dict[str, object]]:
-    """Check the arguments of `init` and take copies of the containers."""
-    if not isinstance(args, (list, tuple, type(None))):
-        raise TypeError(f"args must be a list of init's arguments, not {type(args).__name__}")
-    if not isinstance(kwargs, (Mapping, type(None))):
-        raise TypeError(f"kwargs must be a dict of init's keyword arguments, not {type(kwargs).__name__}")
-    return list(args or ()), dict(kwargs or {})

@@ -10,6 +10,7 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from otpnode.behaviours.control import Name
 from otpnode.pid import Pid
 
 Restart = Literal["permanent", "transient", "temporary"]
@@ -52,12 +53,14 @@ class ChildSpec(Struct, frozen=True):
     shutdown: Shutdown = 5.0
     type: ChildType = "worker"
     significant: bool = False
-    name: str | None = None
+    name: str | Name | None = None
     on: str | int | None = None
 
     def __post_init__(self) -> None:
         check_start(self.start)
         hash(self.id)
+        if isinstance(self.name, Name) and not isclass(self.start):
+            raise TypeError(f"child {self.id!r}: a plain function can only have a registered name, not {self.name!r}")
         one_of("restart", self.restart, RESTARTS)
         one_of("type", self.type, TYPES)
         if self.shutdown is not None and self.shutdown != "brutal_kill" and not _is_seconds(self.shutdown):
@@ -93,15 +96,34 @@ class SupervisorSpec(Struct, frozen=True):
     def __post_init__(self) -> None:
         one_of("strategy", self.strategy, STRATEGIES)
         one_of("auto_shutdown", self.auto_shutdown, AUTO_SHUTDOWNS)
-        if isinstance(self.max_restarts, bool) or not isinstance(self.max_restarts, int) or self.max_restarts < 0:
-            raise ValueError(f"max_restarts is a whole number of at least 0, not {self.max_restarts!r}")
-        if not _is_seconds(self.max_seconds) or not self.max_seconds:
-            raise ValueError(f"max_seconds is a number of seconds above 0, not {self.max_seconds!r}")
+        _check_intensity(self.max_restarts, self.max_seconds)
         for spec in self.children:
             check_spec(spec)
         twice = [name for name, count in Counter(spec.id for spec in self.children).items() if count > 1]
         if twice:
             raise ValueError(f"children need ids of their own; used more than once: {twice!r}; give child(..., id=...)")
+
+
+class DynamicSpec(Struct, frozen=True):
+    """What a dynamic supervisor's `init` returns.
+
+    Attributes:
+        max_children: how many it may have at a time; None for any number.
+        max_restarts: how many restarts within `max_seconds` are borne (SV-04).
+        max_seconds: the window.
+
+    Raises:
+        ValueError: a value that is none of these.
+    """
+
+    max_children: int | None = None
+    max_restarts: int = 3
+    max_seconds: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.max_children is not None and not _is_count(self.max_children):
+            raise ValueError(f"max_children is a whole number of at least 0, or None, not {self.max_children!r}")
+        _check_intensity(self.max_restarts, self.max_seconds)
 
 
 class ChildInfo(Struct, frozen=True):
@@ -130,7 +152,7 @@ def child(
     shutdown: Shutdown | UnsetType = UNSET,
     type: ChildType | None = None,
     significant: bool = False,
-    name: str | None = None,
+    name: str | Name | None = None,
     on: str | int | None = None,
 ) -> ChildSpec:
     """Make a `ChildSpec`, with the defaults of what is started.
@@ -195,3 +217,14 @@ def one_of(field: str, value: object, known: tuple[str, ...]) -> None:
 
 def _is_seconds(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value) and value >= 0
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _check_intensity(max_restarts: object, max_seconds: object) -> None:
+    if not _is_count(max_restarts):
+        raise ValueError(f"max_restarts is a whole number of at least 0, not {max_restarts!r}")
+    if not _is_seconds(max_seconds) or not max_seconds:
+        raise ValueError(f"max_seconds is a number of seconds above 0, not {max_seconds!r}")

@@ -8,11 +8,15 @@ must see nothing of it, also when a child task of it starts something (RC-10)::
     ref = monitor(child, 'reply_demonitor')
     send(child, (token, ref))         ──────▶ waits for it, or for the starter's death
                                               init …
-    receive(ref=ref)                  ◀────── (ref, 'started')
+    receive(ref=ref)                  ◀────── (ref, 'started')    or 'failed', 'ignored', ('taken', pid)
 
-After ``'failed'`` and ``'ignored'`` they meet a second time, so that the starter
-has a monitor that tells it the true reason, and so that the child's name is free
-when the starter hears of it.
+After ``'failed'``, ``'ignored'`` and ``'taken'`` they meet a second time, so that the
+starter has a monitor that tells it the true reason, and so that the child's name is
+free when the starter hears of it.
+
+A name of the node comes with the spawn. Any other `Name` the child claims for itself,
+between the meeting and init: who gives such names watches the process that has one,
+so it must exist, and nobody can claim one for somebody else.
 """
 
 from __future__ import annotations
@@ -24,8 +28,10 @@ from typing import Any, NamedTuple, NoReturn, cast
 from msgspec import UNSET, Struct, UnsetType
 
 from otpnode import process
+from otpnode.behaviours.control import Name
 from otpnode.behaviours.wire import exit_message
 from otpnode.errors import (
+    AlreadyRegisteredError,
     AlreadyStartedError,
     NameAlreadyRegisteredError,
     NotInProcessError,
@@ -37,9 +43,14 @@ from otpnode.pid import Pid
 from otpnode.reasons import mend
 from otpnode.ref import Ref
 
+ANCESTORS = "$ancestors"
+"""Key of the process dictionary: who started a process of a behaviour, and who started that one in turn."""
+MAX_ANCESTORS = 32
+
 STARTED = "started"
 FAILED = "failed"
 IGNORED = "ignored"
+TAKEN = "taken"
 
 
 class Options(Struct, frozen=True):
@@ -47,7 +58,7 @@ class Options(Struct, frozen=True):
 
     on: str | int
     label: str
-    name: str | None = None
+    name: str | Name | None = None
     timeout: float | None = None
     mailbox_limit: int | UnsetType | None = UNSET
     trap_exits: bool = False
@@ -59,6 +70,14 @@ class Birthplace(NamedTuple):
     starter: Pid
     token: Ref
     parent: Pid | None
+    name: Name | None = None
+    ancestors: tuple[Pid, ...] = ()
+
+
+def ancestors() -> list[Pid]:
+    """Return who started the calling process, the nearest first, as far as behaviours started each other."""
+    known = process.get(ANCESTORS)
+    return list(known) if isinstance(known, tuple) else []
 
 
 # -- the starter's side -------------------------------------------------------
@@ -91,7 +110,9 @@ async def launch(body: Callable[..., object], args: list[object], options: Optio
     if me is None:
         raise NotInProcessError("start_link needs a process to link to; use start(), or call it from inside a process")
     token = process.make_ref()
-    pid = await _spawn(body, [Birthplace(me, token, me if link else None), *args], options, link=link)
+    claim = options.name if isinstance(options.name, Name) else None
+    place = Birthplace(me, token, me if link else None, claim, (me, *ancestors())[:MAX_ANCESTORS])
+    pid = await _spawn(body, [place, *args], options, link=link)
     try:
         word = await _meet(pid, token, options.timeout)
     except TimeoutError:
@@ -102,27 +123,32 @@ async def launch(body: Callable[..., object], args: list[object], options: Optio
         raise
     if len(word) == 2 and word[1] == STARTED:
         return pid
-    if len(word) != 2 and link:
+    reason = await _reason(pid, token, word)
+    holder = _holder(word)
+    if link and (holder is not None or len(word) != 2):
         await flush_exit(pid)
-    raise_start(await _reason(pid, token, word))
+    if holder is not None:
+        raise AlreadyStartedError(holder)
+    raise_start(reason)
 
 
 async def _spawn(body: Callable[..., object], args: list[object], options: Options, *, link: bool) -> Pid:
     spawn = process.spawn_link if link else process.spawn
+    name = options.name if isinstance(options.name, str) else None
     limits: dict[str, Any] = {} if options.mailbox_limit is UNSET else {"mailbox_limit": options.mailbox_limit}
     while True:
         try:
             return await spawn(
                 body,
                 args,
-                name=options.name,
+                name=name,
                 on=options.on,
                 label=options.label,
                 trap_exits=options.trap_exits,
                 **limits,
             )
         except NameAlreadyRegisteredError:
-            holder = process.whereis(options.name or "")
+            holder = process.whereis(name or "")
             if holder is not None:
                 raise AlreadyStartedError(holder) from None
         # Reserved for a process that is just being made, or given back this instant: the next look tells.
@@ -150,6 +176,12 @@ async def _reason(pid: Pid, token: Ref, word: tuple[object, ...]) -> object:
         return word[4]
     down = await _meet(pid, token)
     return "ignore" if word[1] == IGNORED else down[-1]
+
+
+def _holder(word: tuple[object, ...]) -> object:
+    """Return who has the name the child wanted, None when that is not why it did not start."""
+    said = word[1] if len(word) == 2 else None
+    return said[1] if isinstance(said, tuple) else None
 
 
 async def _abort(pid: Pid, *, link: bool) -> None:
@@ -192,9 +224,24 @@ class Cradle:
     def __init__(self, place: Birthplace) -> None:
         self._starter = place.starter
         self._token = place.token
+        self._name = place.name
+        process.put(ANCESTORS, place.ancestors)
         self._ref: Ref | None = None
 
     async def wait(self) -> None:
+        """Wait for the starter's address, then take the name; does not return to a child that cannot have it."""
+        await self._meet()
+        if self._name is None:
+            return
+        try:
+            await self._name.claim()
+        except AlreadyRegisteredError as error:
+            self._say((TAKEN, error.pid))
+            await self._end("normal")
+        except Exception as error:
+            await self.failed(error)
+
+    async def _meet(self) -> None:
         """Wait for the starter's address; when the starter dies first, nobody needs an answer."""
         watch = await process.monitor(self._starter)
 
@@ -221,11 +268,11 @@ class Cradle:
         self._say(IGNORED)
         await self._end("normal")
 
-    def _say(self, word: str) -> None:
+    def _say(self, word: object) -> None:
         if self._ref is not None:
             process.send_nowait(self._ref, (self._ref, word))
 
     async def _end(self, reason: object) -> NoReturn:
         if self._ref is not None:
-            await self.wait()
+            await self._meet()
         raise ProcessExit(reason)

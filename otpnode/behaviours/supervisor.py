@@ -14,55 +14,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Hashable, Mapping, Sequence
-from typing import Any, ClassVar, cast
+from typing import Any, Unpack, cast
 
 from msgspec import UNSET, UnsetType
 
-from otpnode import process
-from otpnode.behaviours import system, wire
+from otpnode.behaviours import requests
 from otpnode.behaviours.control import Ignore, Server, Stop
-from otpnode.behaviours.outside import inside
-from otpnode.behaviours.specs import (
-    AutoShutdown,
-    ChildInfo,
-    ChildSpec,
-    ChildType,
-    Strategy,
-    SupervisorSpec,
-    check_spec,
-)
-from otpnode.behaviours.starting import Options, launch, raise_start
-from otpnode.behaviours.supervision import Request, supervise
-from otpnode.errors import ChildError
+from otpnode.behaviours.specs import AutoShutdown, ChildSpec, Strategy, SupervisorSpec, check_spec
+from otpnode.behaviours.supervising import StartOptions, Supervising, arguments
+from otpnode.behaviours.tree import supervise
 from otpnode.pid import Pid
 
 
-class Supervisor:
-    """Base of supervisors; usable as it is, or with an `init` of its own.
+class Supervisor(Supervising):
+    """Base of supervisors whose children have ids and an order; usable as it is, or with an `init` of its own."""
 
-    Attributes:
-        on: where it lives; a tree lives where its root was started, its workers spread.
-        label: shown in logs; the class name if None.
-        mailbox_limit: bound on queued messages; UNSET for the node's.
-        child_type: what `child` takes it for.
-
-    Guarantees:
-        Its parent's EXIT, of any reason, and the node's stop end it orderly; exit
-        signals of strangers do not (SEMANTICS SV-09).
-    """
-
-    on: ClassVar[str | int] = "local"
-    label: ClassVar[str | None] = None
-    mailbox_limit: ClassVar[int | UnsetType | None] = UNSET
-    child_type: ClassVar[ChildType] = "supervisor"
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if cls.__init__ is not object.__init__:
-            raise TypeError(
-                f"{cls.__name__} defines __init__, but its object is made in its own process: "
-                "define init(self, ...), which takes the args of start_link and returns a SupervisorSpec"
-            )
+    _body = staticmethod(supervise)
 
     def init(
         self, *args: Any, **kwargs: Any
@@ -80,11 +47,7 @@ class Supervisor:
         max_restarts: int | UnsetType = UNSET,
         max_seconds: float | UnsetType = UNSET,
         auto_shutdown: AutoShutdown | UnsetType = UNSET,
-        name: str | None = None,
-        on: str | int | None = None,
-        timeout: float | None = None,
-        mailbox_limit: int | UnsetType | None = UNSET,
-        label: str | None = None,
+        **options: Unpack[StartOptions],
     ) -> Pid:
         """Start a supervisor linked to the caller, and wait until its children run.
 
@@ -96,11 +59,8 @@ class Supervisor:
             max_restarts: how many restarts within `max_seconds` are borne (SV-04).
             max_seconds: the window.
             auto_shutdown: ``'never'``, ``'any_significant'`` or ``'all_significant'``.
-            name: registered before `init` runs.
-            on: where it lives.
-            timeout: seconds that starting all children may take; None for ever.
-            mailbox_limit: bound on queued messages.
-            label: shown in logs.
+            options: `name`, `on`, `timeout` (seconds that starting all children may take),
+                `mailbox_limit` and `label`, as of `Startable.start_link`.
 
         Returns:
             The pid.
@@ -115,9 +75,9 @@ class Supervisor:
         Guarantees:
             Children start in order and stop in exact reverse, one at a time (SEMANTICS SV-01).
         """
-        given = _given(strategy, max_restarts, max_seconds, auto_shutdown)
-        arguments = cls._arguments(args, {**(kwargs or {}), **given})
-        return await launch(supervise, arguments, cls._options(name, on, timeout, mailbox_limit, label), link=True)
+        return await super().start_link(
+            *cls._arguments(args, kwargs, strategy, max_restarts, max_seconds, auto_shutdown), **options
+        )
 
     @classmethod
     async def start(
@@ -129,50 +89,26 @@ class Supervisor:
         max_restarts: int | UnsetType = UNSET,
         max_seconds: float | UnsetType = UNSET,
         auto_shutdown: AutoShutdown | UnsetType = UNSET,
-        name: str | None = None,
-        on: str | int | None = None,
-        timeout: float | None = None,
-        mailbox_limit: int | UnsetType | None = UNSET,
-        label: str | None = None,
+        **options: Unpack[StartOptions],
     ) -> Pid:
         """Start a supervisor without a link, also from outside a process; arguments and errors as `start_link`.
 
         It outlives its starter: the root of a tree whose pid ``main`` returns is started so.
         """
-        given = _given(strategy, max_restarts, max_seconds, auto_shutdown)
-        arguments = cls._arguments(args, {**(kwargs or {}), **given})
-        options = cls._options(name, on, timeout, mailbox_limit, label)
-        if process.self() is None:
-            return await inside(_start, arguments, options)
-        return await _start(arguments, options)
+        return await super().start(
+            *cls._arguments(args, kwargs, strategy, max_restarts, max_seconds, auto_shutdown), **options
+        )
 
     @classmethod
-    def _arguments(cls, args: object, kwargs: dict[str, object]) -> list[object]:
-        if not isinstance(args, (list, tuple, type(None))):
-            raise TypeError(f"args must be a list of children, or of init's arguments, not {type(args).__name__}")
-        given = list(args or ())
+    def _arguments(
+        cls, args: object, kwargs: Mapping[str, object] | None, *given: object
+    ) -> tuple[list[Any], dict[str, Any]]:
+        names = ("strategy", "max_restarts", "max_seconds", "auto_shutdown")
+        found, named = arguments(args, kwargs, dict(zip(names, given, strict=True)))
         if cls.init is Supervisor.init:
             # What is wrong with the spec is told here, before anything runs.
-            SupervisorSpec(given, **kwargs)  # type: ignore[arg-type]
-        return [cls, given, kwargs]
-
-    @classmethod
-    def _options(
-        cls,
-        name: str | None,
-        on: str | int | None,
-        timeout: float | None,
-        mailbox_limit: int | UnsetType | None,
-        label: str | None,
-    ) -> Options:
-        return Options(
-            on=cls.on if on is None else on,
-            label=label or cls.label or cls.__name__,
-            name=name,
-            timeout=wire.check_timeout(timeout),
-            mailbox_limit=cls.mailbox_limit if mailbox_limit is UNSET else mailbox_limit,
-            trap_exits=True,
-        )
+            SupervisorSpec(found, **named)
+        return found, named
 
     # -- requests -------------------------------------------------------------
 
@@ -186,7 +122,7 @@ class Supervisor:
             CallExit: the supervisor is dead.
         """
         check_spec(spec)
-        return cast("Pid | None", await _request(sup, "start_child", spec))
+        return cast("Pid | None", await requests.ask(sup, "start_child", spec))
 
     @staticmethod
     async def terminate_child(sup: Server, id: Hashable) -> None:
@@ -195,7 +131,7 @@ class Supervisor:
         Raises:
             ChildError: ``'not_found'``.
         """
-        await _request(sup, "terminate_child", id)
+        await requests.ask(sup, "terminate_child", id)
 
     @staticmethod
     async def restart_child(sup: Server, id: Hashable) -> Pid | None:
@@ -205,7 +141,7 @@ class Supervisor:
             ChildError: ``'not_found'`` or ``'running'``.
             StartError: it did not start; the spec is kept.
         """
-        return cast("Pid | None", await _request(sup, "restart_child", id))
+        return cast("Pid | None", await requests.ask(sup, "restart_child", id))
 
     @staticmethod
     async def delete_child(sup: Server, id: Hashable) -> None:
@@ -214,42 +150,4 @@ class Supervisor:
         Raises:
             ChildError: ``'not_found'`` or ``'running'``.
         """
-        await _request(sup, "delete_child", id)
-
-    @staticmethod
-    async def which_children(sup: Server) -> list[ChildInfo]:
-        """Return every child, the last one first."""
-        return cast("list[ChildInfo]", await _request(sup, "which_children"))
-
-    @staticmethod
-    async def count_children(sup: Server) -> dict[str, int]:
-        """Return how many ``'specs'``, ``'active'`` children, ``'supervisors'`` and ``'workers'`` there are."""
-        return cast("dict[str, int]", await _request(sup, "count_children"))
-
-    @staticmethod
-    async def stop(sup: Server, reason: object = "normal", timeout: float | None = None) -> None:
-        """Stop every child in reverse order, then the supervisor, and wait for it; see `otpnode.system.stop`."""
-        await system.stop(sup, reason, timeout)
-
-
-async def _start(arguments: list[object], options: Options) -> Pid:
-    return await launch(supervise, arguments, options, link=False)
-
-
-def _given(strategy: object, max_restarts: object, max_seconds: object, auto_shutdown: object) -> dict[str, object]:
-    named = {
-        "strategy": strategy,
-        "max_restarts": max_restarts,
-        "max_seconds": max_seconds,
-        "auto_shutdown": auto_shutdown,
-    }
-    return {key: value for key, value in named.items() if value is not UNSET}
-
-
-async def _request(sup: Server, verb: str, arg: object = None) -> object:
-    answer = cast("tuple[Any, ...]", await wire.call(sup, Request(verb, arg), None))
-    if answer[0] == "refused":
-        raise ChildError(answer[1], answer[2])
-    if answer[0] == "failed":
-        raise_start(answer[1])
-    return answer[1]
+        await requests.ask(sup, "delete_child", id)

@@ -16,13 +16,14 @@ from otpnode.behaviours.control import Sender, Server, Status
 from otpnode.behaviours.outside import inside
 from otpnode.behaviours.wire import SYSTEM, ask, check_timeout, exchange, raise_exit, reply
 from otpnode.errors import MessageTooLargeError, UnserializableError
+from otpnode.showing import shown
 
 
 async def get_state(server: Server, timeout: float | None = 5.0) -> object:
     """Return the state of `server`: the object itself on the caller's shard, a copy from another.
 
     Raises:
-        CallExit: as a call; also when the state cannot travel.
+        CallExit: as a call; with `UnserializableError`, which names what it is, when the state cannot travel.
     """
     return await _request(server, "get_state", timeout)
 
@@ -31,7 +32,9 @@ async def replace_state(server: Server, func: Callable[[object], object], timeou
     """Give `server` the state ``func(state)`` and return it; `func` runs in the server.
 
     Raises:
-        CallExit: as a call; with the exception when `func` raised, the state is then as before.
+        CallExit: as a call; with the exception when `func` raised, the state is then as before; with
+            `UnserializableError` when the new state, which the server has now, cannot travel.
+        UnserializableError: `func` cannot travel: to another shard it must be importable.
     """
     return await _request(server, ("replace_state", func), timeout)
 
@@ -146,7 +149,7 @@ def _served(server: Inspected, request: object) -> object:
         case ("replace_state", func) if callable(func):
             return server.replace_state(func)
         case _:
-            raise ValueError(f"unknown system request {request!r:.200}")
+            raise ValueError(f"unknown system request {shown(request, 200)}")
 
 
 def _answer(sender: Sender, answer: object) -> None:

@@ -21,7 +21,7 @@ from typing import NoReturn
 from typing import cast as typed
 
 from otpnode import process
-from otpnode.behaviours.control import Sender, Server
+from otpnode.behaviours.control import Name, Sender, Server
 from otpnode.behaviours.outside import inside
 from otpnode.errors import CallCycleError, CallExit, CallTimeoutError, ProcessNotFoundError
 from otpnode.pid import SYSTEM_SERIAL, Pid, address, is_pid
@@ -35,6 +35,10 @@ INFO = "info"
 
 MAX_CHAIN = 64
 """Longest chain a request carries; of a longer one the oldest pids are left out."""
+
+
+LOOK_SECONDS = 0.1
+"""How long a call that has timed out waits for word of what its server is doing."""
 
 
 class NoRoom(TimeoutError):
@@ -106,7 +110,7 @@ async def call(server: Server, request: object, timeout: float | None = 5.0) -> 
     """Ask `server` and wait for its reply.
 
     Args:
-        server: a pid or a registered name.
+        server: a pid, a registered name, or a `Name` such as ``Via(registry, key)``.
         request: any object; sent as ``('$gen_call', (pid, ref), request, chain)``.
         timeout: seconds for all of it, the wait for room in the server's mailbox
             included; None for ever.
@@ -137,8 +141,11 @@ async def cast(server: Server, request: object) -> None:
         the same client (SEMANTICS GS-07).
     """
     check_server(server)
+    target = server if isinstance(server, str) else await server.whereis()
+    if target is None:
+        return
     try:
-        await process.send(server, (CAST, request))
+        await process.send(target, (CAST, request))
     except ProcessNotFoundError:
         return
 
@@ -226,7 +233,10 @@ async def exchange(server: Server, tag: str, request: object, timeout: float | N
         CallExit: as `call`, except that a death after the request was sent is returned.
     """
     call = (server, request)
-    target = _target(server, call)
+    if isinstance(server, str):
+        target = _target(server, call)
+    else:
+        target, timeout = await _resolve(server, call, timeout)
     me = typed(Pid, process.self())
     chain = _chain_to(target, me, call)
     ref = await process.monitor(target, alias="reply_demonitor")
@@ -242,12 +252,25 @@ async def exchange(server: Server, tag: str, request: object, timeout: float | N
         raise CallExit(reason, call) from None
     except TimeoutError as error:
         await _forget(ref)
-        detail = "its mailbox stayed full" if isinstance(error, NoRoom) else ""
-        raise CallTimeoutError(call, detail) from None
+        full = ", its mailbox stayed full" if isinstance(error, NoRoom) else ""
+        raise CallTimeoutError(call, await _seen(target) + full) from None
     except BaseException:
         await _forget(ref)
         raise
     return typed("tuple[object, ...]", answer)
+
+
+async def _seen(pid: Pid) -> str:
+    """Say what a server that has not answered in time is doing, if its shard does within `LOOK_SECONDS`."""
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            found = await process.process_info(pid, "label", "message_queue_len", "current")
+    except TimeoutError:
+        return f"{pid}: its shard did not answer within {LOOK_SECONDS} s either"
+    if not isinstance(found, dict):
+        return f"{pid} is dead by now"
+    label = f" ({found['label']})" if found["label"] else ""
+    return f"{pid}{label} has {found['message_queue_len']} messages queued and is at {found['current']}"
 
 
 async def _deliver(target: Pid, message: object, timeout: float | None) -> float | None:
@@ -281,7 +304,7 @@ async def _forget(ref: Ref) -> None:
         return
 
 
-def _target(server: Server, call: object) -> Pid:
+def _target(server: str, call: object) -> Pid:
     check_server(server)
     if is_pid(server):
         return Pid(server)
@@ -289,6 +312,20 @@ def _target(server: Server, call: object) -> Pid:
     if pid is None:
         raise CallExit(NOPROC, call)
     return pid
+
+
+async def _resolve(name: Name, call: object, timeout: float | None) -> tuple[Pid, float | None]:
+    """Return who has `name`, and the seconds that are left for the call."""
+    check_server(name)
+    began = monotonic()
+    try:
+        async with asyncio.timeout(timeout):
+            pid = await name.whereis()
+    except TimeoutError:
+        raise CallTimeoutError(call, "its name was not resolved") from None
+    if pid is None:
+        raise CallExit(NOPROC, call)
+    return pid, None if timeout is None else max(0.0, timeout - (monotonic() - began))
 
 
 def _chain_to(target: Pid, me: Pid, call: object) -> list[str]:
@@ -310,8 +347,8 @@ def raise_exit(reason: object, call: object) -> NoReturn:
 
 def check_server(server: object) -> None:
     """Raise TypeError unless `server` is a pid or a name."""
-    if not isinstance(server, str) or is_ref(server):
-        raise TypeError(f"a server is a pid or a registered name, not {server!r}")
+    if not isinstance(server, (str, Name)) or (isinstance(server, str) and is_ref(server)):
+        raise TypeError(f"a server is a pid, a registered name or a Via, not {server!r}")
 
 
 def check_timeout(timeout: float | None) -> float | None:

@@ -6,6 +6,7 @@ names and on nothing else.
 """
 
 from otpnode.errors import (
+    AlreadyRegisteredError,
     AlreadyStartedError,
     CallCycleError,
     CallExit,
@@ -22,6 +23,8 @@ from otpnode.errors import (
     ShardDownError,
     StartError,
     SystemLimitError,
+    TaskExit,
+    TaskTimeoutError,
     UnserializableError,
 )
 from otpnode.pid import Pid
@@ -44,11 +47,13 @@ from otpnode.process.lifecycle import exit, link, spawn, spawn_link, spawn_monit
 from otpnode.process.messages import receive, send, send_nowait
 from otpnode.process.monitoring import alias, demonitor, make_ref, monitor, unalias
 from otpnode.process.naming import register, registered, unregister, whereis
+from otpnode.process.stopping import stop_node
 from otpnode.process.threads import call_threadsafe
 from otpnode.process.timing import cancel_timer, exit_after, read_timer, send_after, sleep, start_timer
 from otpnode.ref import Ref
 
 __all__ = [
+    "AlreadyRegisteredError",
     "AlreadyStartedError",
     "CallCycleError",
     "CallExit",
@@ -67,6 +72,8 @@ __all__ = [
     "ShardDownError",
     "StartError",
     "SystemLimitError",
+    "TaskExit",
+    "TaskTimeoutError",
     "UnserializableError",
     "alias",
     "call_threadsafe",
@@ -101,6 +108,7 @@ __all__ = [
     "spawn_link",
     "spawn_monitor",
     "start_timer",
+    "stop_node",
     "subscribe_shards",
     "unalias",
     "unlink",

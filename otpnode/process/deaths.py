@@ -26,6 +26,7 @@ from otpnode.process.interrupted import Interrupted
 from otpnode.process.proc import DEAD, EXITING, NEW, Proc
 from otpnode.process.runqueue import RunQueue
 from otpnode.reasons import CANCELLED, KILLED, NORMAL, strip
+from otpnode.reporting import emit
 
 if TYPE_CHECKING:
     from otpnode.process.shard import Shard
@@ -121,7 +122,7 @@ class Deaths:
         if not reported:
             label = f" ({proc.label})" if proc.label else ""
             text = getattr(error, "__otp_traceback__", "") or repr(error)
-            crash_log.error("process %s%s ended by an uncaught exception\n%s", proc.pid, label, text.rstrip())
+            emit(crash_log, f"process {proc.pid}{label} ended by an uncaught exception\n{text.rstrip()}")
 
     def _overdue(self, proc: Proc) -> None:
         if proc.state == EXITING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import CodeType
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ from otpnode.process.proc import EXITING, STATUS
 if TYPE_CHECKING:
     from otpnode.process.proc import Proc
     from otpnode.process.shard import Shard
+
+_PROCESS = __file__.removesuffix("info.py")
+_LIBRARIES = (_PROCESS.removesuffix("process/"), asyncio.__file__.removesuffix("__init__.py"))
 
 KEYS = (
     "links",
@@ -77,13 +81,31 @@ def _status(shard: Shard, proc: Proc) -> str:
 
 
 def _current(proc: Proc) -> str | None:
-    """Return the innermost frame of user code as ``file:line function``."""
+    """Return where it stands: ``file:line function``, and for whose reply or death it waits there.
+
+    The frame is the innermost of the program's own; where it has none (a behaviour between
+    two callbacks), that of otpnode's or asyncio's.
+    """
     awaiting: object = proc.get_coro()
-    found: str | None = None
+    theirs: str | None = None
+    ours: str | None = None
     while awaiting is not None:
         code = getattr(awaiting, "cr_code", None)
         frame = getattr(awaiting, "cr_frame", None)
-        if isinstance(code, CodeType) and frame is not None and "/otpnode/process/" not in code.co_filename:
+        if isinstance(code, CodeType) and frame is not None and not code.co_filename.startswith(_PROCESS):
             found = f"{code.co_filename}:{frame.f_lineno} {code.co_name}"
+            if code.co_filename.startswith(_LIBRARIES):
+                ours = found
+            else:
+                theirs = found
         awaiting = getattr(awaiting, "cr_await", None)
-    return found
+    place = theirs or ours
+    return place if place is None else ", ".join((place, *_awaited(proc)))
+
+
+def _awaited(proc: Proc) -> list[str]:
+    """Say whom it watches for what it receives by ref: the servers of the calls under way."""
+    refs = [ref for ref in (proc.mailbox.wanted, *(proc.mailbox.waits or ())) if ref is not None]
+    records = [(proc.monitors or {}).get(ref) for ref in refs]
+    pids = dict.fromkeys(record.target for record in records if record is not None and record.target)
+    return [f"waiting for {pid}" for pid in pids]

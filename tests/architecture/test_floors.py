@@ -24,7 +24,15 @@ class Room:
 
 ROOMS: dict[str, Room] = {
     "facts": Room(
-        members=("otpnode.pid", "otpnode.ref", "otpnode.reasons", "otpnode.errors", "otpnode.clock"),
+        members=(
+            "otpnode.pid",
+            "otpnode.ref",
+            "otpnode.reasons",
+            "otpnode.errors",
+            "otpnode.clock",
+            "otpnode.reporting",
+            "otpnode.showing",
+        ),
         may_import=(),
     ),
     "words": Room(
@@ -37,6 +45,11 @@ ROOMS: dict[str, Room] = {
     # Only on the public verbs: if a behaviour needs a private hook, users will too.
     "behaviours": Room(members=("otpnode.behaviours",), may_import=("facts", "words", "process face")),
     "scheduler": Room(members=("otpnode.scheduler",), may_import=("facts", "words", "process", "transport")),
+    # For the tests of users and our own; nothing of the package itself may need it.
+    "testing": Room(
+        members=("otpnode.testing",),
+        may_import=("facts", "words", "process face", "process", "transport", "scheduler", "roof"),
+    ),
     "roof": Room(
         members=("otpnode",),
         may_import=(
@@ -60,8 +73,8 @@ PROCESS_STEPS: tuple[tuple[str, ...], ...] = (
 )
 """Inside `otpnode.process` a module imports of these only from its own step and those before it."""
 
-PUBLIC_FACES = {"otpnode", "otpnode.process"}
-"""The two `__init__` files with code; their imports under TYPE_CHECKING, for lazy names, do not count."""
+PUBLIC_FACES = {"otpnode", "otpnode.process", "otpnode.testing"}
+"""The three `__init__` files with code; their imports under TYPE_CHECKING, for lazy names, do not count."""
 
 BACK_REFERENCES = {"otpnode.process.proc", "otpnode.process.shard"}
 """A part may name, for the type checker alone and inside this room, the process or the world that owns it."""

@@ -36,6 +36,9 @@ STATE: dict[str, set[str]] = {
     # The variables a program declares at module level, as it declares its functions.
     "otpnode/behaviours/wire.py": {"SERVING"},
     "otpnode/process/carry.py": {"_CARRIED"},
+    # What all processes of a shard read without a message; keyed by shard, removed by the process that keeps it.
+    "otpnode/behaviours/replica.py": {"REPLICAS"},
+    "otpnode/behaviours/scope.py": {"VIEWS"},
 }
 """Module-level state, each with its reason."""
 

@@ -7,14 +7,15 @@ import inspect
 import re
 import tomllib
 from types import ModuleType
+from typing import get_args
 
 import pytest
 
 import otpnode
-from otpnode import errors, process
+from otpnode import errors, process, testing
 from tests.architecture.tree import ROOT, modules
 
-FACES = [pytest.param(face, id=face.__name__) for face in (otpnode, process)]
+FACES = [pytest.param(face, id=face.__name__) for face in (otpnode, process, testing)]
 
 ERRORS = sorted(
     name for name, value in vars(errors).items() if isinstance(value, type) and value.__module__ == errors.__name__
@@ -40,7 +41,8 @@ def test_every_public_name_is_there_and_has_a_docstring(face: ModuleType) -> Non
     silent = []
     for name in face.__all__:
         value = getattr(face, name)
-        explained = inspect.getdoc(value) if callable(value) or inspect.ismodule(value) else "a value"
+        is_value = get_args(value) or not (callable(value) or inspect.ismodule(value))
+        explained = "a value" if is_value else inspect.getdoc(value)
         if not explained:
             silent.append(name)
     assert not silent, f"no docstring: {silent}"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import wraps
-from importlib import import_module
-from typing import Any, ParamSpec
+from typing import Any
 
 import otpnode
 from otpnode import process
@@ -24,8 +22,8 @@ from otpnode.behaviours.control import (
 )
 from otpnode.behaviours.gen_server import GenServer
 from otpnode.behaviours.starting import Birthplace
-
-P = ParamSpec("P")
+from tests.behaviours.topologies import GRACES
+from tests.behaviours.topologies import on_a_node as on_a_node
 
 SOON = 5.0
 """Seconds within which anything expected must come."""
@@ -33,22 +31,7 @@ SOON = 5.0
 
 def run(program: Callable[..., Awaitable[object]], *args: object) -> None:
     """Run a test program as main of a node."""
-    otpnode.run(program, *args, exit_grace=0.5, kill_grace=0.2)
-
-
-def on_a_node(program: Callable[P, Awaitable[None]]) -> Callable[P, None]:
-    """Make a test of a module-level ``async def``: it runs as main of a node, found by its name."""
-
-    @wraps(program)
-    def test(*args: P.args, **kwargs: P.kwargs) -> None:
-        run(by_name, program.__module__, program.__qualname__, args, kwargs)
-
-    return test
-
-
-async def by_name(module: str, name: str, args: tuple[object, ...], kwargs: dict[str, object]) -> None:
-    """Be the main of a test, wherever its node runs."""
-    await getattr(import_module(module), name).__wrapped__(*args, **kwargs)
+    otpnode.run(program, *args, **GRACES)
 
 
 async def next_message() -> object:
@@ -124,6 +107,13 @@ class Scripted(GenServer[Any, Any, Any]):
                 return NO_REPLY
             case ("call", server, inner):
                 return await GenServer.call(server, inner)
+            case ("meet", server, watcher, seconds):
+                await process.send(watcher, ("waiting", sender))
+                await process.receive(match=lambda m: m == "go on")
+                try:
+                    return await GenServer.call(server, ("return", "in time"), seconds)
+                except otpnode.CallTimeoutError as error:
+                    return str(error)
             case ("gather", server, inner):
                 return await asyncio.gather(*(GenServer.call(server, inner) for _ in range(2)))
             case ("then", value, then):

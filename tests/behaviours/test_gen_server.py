@@ -25,7 +25,7 @@ from tests.behaviours.servers import (
 
 
 @on_a_node
-async def test_a_call_takes_nothing_else_out_of_the_mailbox() -> None:
+async def test_gs03_a_call_takes_nothing_else_out_of_the_mailbox() -> None:
     me = process.self() or ""
     await process.send(me, "before")
     pid = await Scripted.start()
@@ -38,7 +38,7 @@ async def test_a_call_takes_nothing_else_out_of_the_mailbox() -> None:
 
 @pytest.mark.parametrize("reason", ["normal", "boom", ("shutdown", 1)])
 @on_a_node
-async def test_a_server_that_ends_without_a_reply_gives_its_reason(reason: object) -> None:
+async def test_gs03_a_server_that_ends_without_a_reply_gives_its_reason(reason: object) -> None:
     pid = await Scripted.start()
     with pytest.raises(otpnode.CallExit) as caught:
         await Scripted.call(pid, ("exit", reason))
@@ -48,7 +48,7 @@ async def test_a_server_that_ends_without_a_reply_gives_its_reason(reason: objec
 
 
 @on_a_node
-async def test_a_dead_or_unknown_server_is_noproc() -> None:
+async def test_gs03_a_dead_or_unknown_server_is_noproc() -> None:
     pid = await Scripted.start()
     await Scripted.stop(pid)
     for server in (pid, "nobody"):
@@ -62,7 +62,7 @@ async def test_a_dead_or_unknown_server_is_noproc() -> None:
 
 
 @on_a_node
-async def test_a_server_killed_during_a_call_is_killed() -> None:
+async def test_gs03_a_server_killed_during_a_call_is_killed() -> None:
     me = process.self()
     pid = await Scripted.start()
     await process.spawn(call_and_report, [me, pid, ("wait", me)])
@@ -73,7 +73,7 @@ async def test_a_server_killed_during_a_call_is_killed() -> None:
 
 
 @on_a_node
-async def test_an_exception_of_the_server_is_reason_and_cause() -> None:
+async def test_gs03_an_exception_of_the_server_is_reason_and_cause() -> None:
     pid = await Scripted.start()
     with pytest.raises(otpnode.CallExit) as caught:
         await Scripted.call(pid, ("raise", KeyError("k")))
@@ -82,7 +82,7 @@ async def test_an_exception_of_the_server_is_reason_and_cause() -> None:
 
 
 @on_a_node
-async def test_a_call_that_times_out_leaves_nothing_and_the_server_goes_on() -> None:
+async def test_gs04_a_call_that_times_out_leaves_nothing_and_the_server_goes_on() -> None:
     me = process.self()
     pid = await Scripted.start()
     with pytest.raises(otpnode.CallTimeoutError) as caught:
@@ -98,7 +98,7 @@ async def test_a_call_that_times_out_leaves_nothing_and_the_server_goes_on() -> 
 
 
 @on_a_node
-async def test_timeout_zero_is_legal_and_bad_timeouts_send_nothing() -> None:
+async def test_gs04_timeout_zero_is_legal_and_bad_timeouts_send_nothing() -> None:
     pid = await Scripted.start()
     with pytest.raises(otpnode.CallTimeoutError):
         await Scripted.call(pid, ("return", 1), timeout=0)
@@ -108,7 +108,7 @@ async def test_timeout_zero_is_legal_and_bad_timeouts_send_nothing() -> None:
 
 
 @on_a_node
-async def test_the_deadline_covers_the_wait_for_room() -> None:
+async def test_gs03_the_deadline_covers_the_wait_for_room() -> None:
     me = process.self()
     pid = await Scripted.start(mailbox_limit=2)
     await process.spawn(call_and_report, [me, pid, ("block", me), None])
@@ -125,7 +125,7 @@ async def test_the_deadline_covers_the_wait_for_room() -> None:
 
 
 @on_a_node
-async def test_a_cancelled_call_leaves_nothing() -> None:
+async def test_gs03_a_cancelled_call_leaves_nothing() -> None:
     me = process.self()
     pid = await Scripted.start()
     with pytest.raises(TimeoutError) as caught:
@@ -141,7 +141,7 @@ async def test_a_cancelled_call_leaves_nothing() -> None:
 
 
 @on_a_node
-async def test_a_reply_that_is_there_when_the_call_is_cancelled_is_taken_away() -> None:
+async def test_gs05_a_reply_that_is_there_when_the_call_is_cancelled_is_taken_away() -> None:
     me = process.self()
     pid = await Scripted.start()
     task = asyncio.create_task(GenServer.call(pid, ("later", me)))
@@ -154,7 +154,7 @@ async def test_a_reply_that_is_there_when_the_call_is_cancelled_is_taken_away() 
 
 
 @on_a_node
-async def test_many_calls_at_once_in_child_tasks() -> None:
+async def test_gs03_many_calls_at_once_in_child_tasks() -> None:
     me = process.self() or ""
     pids = [await Scripted.start() for _ in range(5)]
     calls = asyncio.gather(*(Scripted.call(pid, ("return", n)) for n, pid in enumerate(pids * 20)))
@@ -165,7 +165,7 @@ async def test_many_calls_at_once_in_child_tasks() -> None:
 
 
 @on_a_node
-async def test_multi_call_and_abcast() -> None:
+async def test_gs03_multi_call_and_abcast() -> None:
     pids = [await Plain.start([10 * n]) for n in range(3)]
     dead = await Plain.start()
     await Plain.stop(dead)
@@ -177,7 +177,7 @@ async def test_multi_call_and_abcast() -> None:
 
 
 @on_a_node
-async def test_a_second_reply_never_arrives() -> None:
+async def test_gs05_a_second_reply_never_arrives() -> None:
     pid = await Scripted.start()
     assert await Scripted.call(pid, ("twice", 1, 2)) == 1
     assert await Scripted.call(pid, ("return", 3)) == 3
@@ -185,7 +185,7 @@ async def test_a_second_reply_never_arrives() -> None:
 
 
 @on_a_node
-async def test_any_process_may_reply_later() -> None:
+async def test_gs06_any_process_may_reply_later() -> None:
     me = process.self()
     pid = await Scripted.start()
     await process.spawn(call_and_report, [me, pid, ("later", me)])
@@ -197,7 +197,7 @@ async def test_any_process_may_reply_later() -> None:
 
 
 @on_a_node
-async def test_casts_never_fail_and_come_before_a_later_call() -> None:
+async def test_gs07_casts_never_fail_and_come_before_a_later_call() -> None:
     pid = await Plain.start()
     await Plain.cast("nobody", 1)
     for n in range(50):
@@ -210,7 +210,7 @@ async def test_casts_never_fail_and_come_before_a_later_call() -> None:
 
 
 @on_a_node
-async def test_a_client_killed_in_a_call_does_not_touch_the_server() -> None:
+async def test_gs14_a_client_killed_in_a_call_does_not_touch_the_server() -> None:
     me = process.self()
     pid = await Scripted.start([me])
     client = await process.spawn(call_and_report, [me, pid, ("wait", me)])
@@ -222,7 +222,7 @@ async def test_a_client_killed_in_a_call_does_not_touch_the_server() -> None:
 
 
 @on_a_node
-async def test_a_call_to_oneself_is_refused() -> None:
+async def test_gs03_a_call_to_oneself_is_refused() -> None:
     me = process.self() or ""
     for attempt in (GenServer.call(me, 1), GenServer.stop(me)):
         with pytest.raises(otpnode.CallCycleError) as caught:
@@ -233,7 +233,7 @@ async def test_a_call_to_oneself_is_refused() -> None:
 
 @pytest.mark.parametrize("verb", ["call", "gather"])
 @on_a_node
-async def test_a_cycle_of_calls_is_refused_where_it_would_close(verb: str) -> None:
+async def test_gs03_a_cycle_of_calls_is_refused_where_it_would_close(verb: str) -> None:
     first, second = await Scripted.start(), await Scripted.start()
     request = (verb, second, ("call", first, ("return", 1)))
     with pytest.raises(otpnode.CallExit) as caught:
@@ -268,7 +268,7 @@ def await_word(watcher: str) -> str:
 
 
 @on_a_node
-async def test_the_chain_ends_with_the_callback() -> None:
+async def test_gs03_the_chain_ends_with_the_callback() -> None:
     client, server = await Scripted.start(), await Background.start()
     assert await Scripted.call(client, ("call", server, (client, process.self()))) == "at once"
     message: Any = await next_message()
@@ -277,7 +277,7 @@ async def test_the_chain_ends_with_the_callback() -> None:
 
 
 @on_a_node
-async def test_any_process_can_be_a_server_or_a_client() -> None:
+async def test_gs03_any_process_can_be_a_server_or_a_client() -> None:
     server = await process.spawn(hand_made_server)
     assert await GenServer.call(server, "hello") == ("hello", 1)
     pid = await Scripted.start()
@@ -295,7 +295,7 @@ async def wait_for_ever(server: str, watcher: str) -> None:
 
 
 @on_a_node
-async def test_a_client_that_is_ended_in_a_call_takes_its_monitor_along() -> None:
+async def test_gs14_a_client_that_is_ended_in_a_call_takes_its_monitor_along() -> None:
     pid = await Scripted.start()
     caller = await process.spawn(wait_for_ever, [pid, process.self()])
     await next_message()

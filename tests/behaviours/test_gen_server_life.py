@@ -1,9 +1,8 @@
-"""GS-08 … GS-13, GS-15: ends, continuations, timeouts, bad returns, system messages, crash reports."""
+"""GS-08 … GS-13, GS-15: ends, continuations, timeouts, bad returns, system messages."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import Any
 
 import pytest
@@ -20,7 +19,6 @@ from tests.behaviours.servers import (
     Scripted,
     Secret,
     Trapping,
-    Unprintable,
     call_and_report,
     ending_of,
     exit_and_wait,
@@ -35,7 +33,7 @@ from tests.behaviours.servers import (
 
 
 @on_a_node
-async def test_terminate_runs_before_the_reply_of_a_stop() -> None:
+async def test_gs08_terminate_runs_before_the_reply_of_a_stop() -> None:
     pid = await Scripted.start([process.self()])
     assert await Scripted.call(pid, ("return", Stop("bye", reply="last words"))) == "last words"
     assert await next_message() == ("terminate", "bye")
@@ -43,7 +41,7 @@ async def test_terminate_runs_before_the_reply_of_a_stop() -> None:
 
 
 @on_a_node
-async def test_a_stop_without_reply_tells_the_caller_its_reason() -> None:
+async def test_gs08_a_stop_without_reply_tells_the_caller_its_reason() -> None:
     pid = await Scripted.start([process.self()])
     with pytest.raises(otpnode.CallExit) as caught:
         await Scripted.call(pid, ("return", Stop("normal")))
@@ -52,13 +50,13 @@ async def test_a_stop_without_reply_tells_the_caller_its_reason() -> None:
 
 
 @on_a_node
-async def test_a_stop_may_reply_none() -> None:
+async def test_gs08_a_stop_may_reply_none() -> None:
     pid = await Scripted.start()
     assert await Scripted.call(pid, ("return", Stop("normal", reply=None))) is None
 
 
 @on_a_node
-async def test_terminate_runs_after_an_exception_and_sees_it() -> None:
+async def test_gs09_terminate_runs_after_an_exception_and_sees_it() -> None:
     pid = await Scripted.start([process.self()])
     await Scripted.cast(pid, ("raise", ValueError("v")))
     message: Any = await next_message()
@@ -68,7 +66,7 @@ async def test_terminate_runs_after_an_exception_and_sees_it() -> None:
 
 @pytest.mark.parametrize("reason", ["normal", "shutdown", "boom"])
 @on_a_node
-async def test_the_exit_of_the_parent_terminates_a_trapping_server(reason: str) -> None:
+async def test_gs09_the_exit_of_the_parent_terminates_a_trapping_server(reason: str) -> None:
     me = process.self()
     parent = await process.spawn(start_and_report, [me, Trapping, [me]])
     _, server = await next_message()  # type: ignore[misc]
@@ -81,7 +79,7 @@ async def test_the_exit_of_the_parent_terminates_a_trapping_server(reason: str) 
 
 
 @on_a_node
-async def test_an_exit_signal_ends_a_server_that_does_not_trap_without_terminate() -> None:
+async def test_gs09_an_exit_signal_ends_a_server_that_does_not_trap_without_terminate() -> None:
     pid = await Scripted.start([process.self()])
     assert await exit_and_wait(pid, "shutdown") == "shutdown"
     assert await no_message()
@@ -91,7 +89,7 @@ async def test_an_exit_signal_ends_a_server_that_does_not_trap_without_terminate
 
 
 @on_a_node
-async def test_the_exit_of_a_stranger_is_a_message_to_a_trapping_server() -> None:
+async def test_gs09_the_exit_of_a_stranger_is_a_message_to_a_trapping_server() -> None:
     me = process.self()
     pid = await Trapping.start([me])
     await process.exit(pid, "shutdown")
@@ -99,7 +97,7 @@ async def test_the_exit_of_a_stranger_is_a_message_to_a_trapping_server() -> Non
     assert process.is_alive(pid)
 
 
-def test_the_stop_of_the_node_terminates_a_trapping_server() -> None:
+def test_gs09_the_stop_of_the_node_terminates_a_trapping_server() -> None:
     seen: list[object] = []
 
     class Root(GenServer):
@@ -116,7 +114,7 @@ def test_the_stop_of_the_node_terminates_a_trapping_server() -> None:
 
 
 @on_a_node
-async def test_an_exception_in_terminate_replaces_the_reason() -> None:
+async def test_gs09_an_exception_in_terminate_replaces_the_reason() -> None:
     pid = await Scripted.start()
     with pytest.raises(otpnode.CallExit) as caught:
         await Scripted.stop(pid, "fail in terminate")
@@ -137,7 +135,7 @@ class Cancelled(GenServer[str]):
 
 
 @on_a_node
-async def test_a_cancellation_that_is_no_exit_signal_is_an_end_of_its_own_making() -> None:
+async def test_gs09_a_cancellation_that_is_no_exit_signal_is_an_end_of_its_own_making() -> None:
     pid = await Cancelled.start([process.self()])
     with pytest.raises(otpnode.CallExit) as caught:
         await Cancelled.call(pid, 1)
@@ -149,7 +147,7 @@ async def test_a_cancellation_that_is_no_exit_signal_is_an_end_of_its_own_making
 
 
 @on_a_node
-async def test_continue_runs_before_queued_messages() -> None:
+async def test_gs10_continue_runs_before_queued_messages() -> None:
     pid = await Scripted.start([process.self(), "continue"])
     await process.send(pid, "queued")
     assert await next_message() == ("continue", "init")
@@ -165,7 +163,7 @@ async def test_continue_runs_before_queued_messages() -> None:
 
 
 @on_a_node
-async def test_an_idle_server_gets_timeout() -> None:
+async def test_gs11_an_idle_server_gets_timeout() -> None:
     pid = await Scripted.start([process.self(), "timeout"])
     assert await next_message() == ("info", "timeout")
     await Scripted.call(pid, ("no reply then", Timeout(0)))
@@ -173,7 +171,7 @@ async def test_an_idle_server_gets_timeout() -> None:
 
 
 @on_a_node
-async def test_any_message_cancels_the_idle_timeout_and_zero_loses_to_what_is_queued() -> None:
+async def test_gs11_any_message_cancels_the_idle_timeout_and_zero_loses_to_what_is_queued() -> None:
     pid = await Scripted.start([process.self()])
     # Suspended, so that all three are queued before the first is served, wherever the server lives.
     await system.suspend(pid)
@@ -188,7 +186,7 @@ async def test_any_message_cancels_the_idle_timeout_and_zero_loses_to_what_is_qu
 
 @pytest.mark.parametrize("bad", [Continue(1), Timeout(1), Init(1), Reply(1, then=7)])  # type: ignore[arg-type]
 @on_a_node
-async def test_a_bad_return_of_handle_call(bad: object) -> None:
+async def test_gs12_a_bad_return_of_handle_call(bad: object) -> None:
     pid = await Scripted.start([process.self()])
     with pytest.raises(otpnode.CallExit) as caught:
         await Scripted.call(pid, ("return", bad))
@@ -198,13 +196,13 @@ async def test_a_bad_return_of_handle_call(bad: object) -> None:
 
 @pytest.mark.parametrize("bad", [1, Reply(1), Stop("normal", reply=1)])
 @on_a_node
-async def test_a_bad_return_of_handle_cast(bad: object) -> None:
+async def test_gs12_a_bad_return_of_handle_cast(bad: object) -> None:
     pid = await Scripted.start([process.self()])
     await Scripted.cast(pid, ("return", bad))
     assert await next_message() == ("terminate", ("bad_return_value", bad))
 
 
-def test_a_server_without_handlers_logs_messages_and_dies_of_requests(caplog: pytest.LogCaptureFixture) -> None:
+def test_gs12_a_server_without_handlers_logs_messages_and_dies_of_requests(caplog: pytest.LogCaptureFixture) -> None:
     async def program() -> None:
         pid = await NoState.start()
         await process.send(pid, "unexpected")
@@ -224,7 +222,7 @@ def test_a_server_without_handlers_logs_messages_and_dies_of_requests(caplog: py
 
 
 @on_a_node
-async def test_stop_runs_terminate_and_returns_after_the_death() -> None:
+async def test_gs13_stop_runs_terminate_and_returns_after_the_death() -> None:
     pid = await Scripted.start([process.self()], name="s")
     await GenServer.stop("s", "because")
     assert await next_message() == ("terminate", "because")
@@ -234,7 +232,7 @@ async def test_stop_runs_terminate_and_returns_after_the_death() -> None:
 
 
 @on_a_node
-async def test_a_stop_that_takes_too_long_times_out() -> None:
+async def test_gs13_a_stop_that_takes_too_long_times_out() -> None:
     me = process.self()
     pid = await Scripted.start()
     await process.spawn(call_and_report, [me, pid, ("block", me)])
@@ -253,7 +251,7 @@ def fail(state: object) -> object:
 
 
 @on_a_node
-async def test_the_state_can_be_looked_at_and_replaced() -> None:
+async def test_gs15_the_state_can_be_looked_at_and_replaced() -> None:
     pid = await Scripted.start()
     await Scripted.cast(pid, "a")
     assert await system.get_state(pid) == ["a"]
@@ -269,7 +267,7 @@ async def test_the_state_can_be_looked_at_and_replaced() -> None:
 
 
 @on_a_node
-async def test_a_suspended_server_serves_only_system_messages() -> None:
+async def test_gs15_a_suspended_server_serves_only_system_messages() -> None:
     me = process.self()
     pid = await Scripted.start([me])
     await system.suspend(pid)
@@ -287,7 +285,7 @@ async def test_a_suspended_server_serves_only_system_messages() -> None:
 
 
 @on_a_node
-async def test_a_suspended_server_obeys_the_exit_of_its_parent() -> None:
+async def test_gs15_a_suspended_server_obeys_the_exit_of_its_parent() -> None:
     me = process.self()
     parent = await process.spawn(start_and_report, [me, Trapping, [me]])
     _, server = await next_message()  # type: ignore[misc]
@@ -296,88 +294,7 @@ async def test_a_suspended_server_obeys_the_exit_of_its_parent() -> None:
     assert await next_message() == ("terminate", "over")
 
 
-# -- crash reports ------------------------------------------------------------
-
-
-def crash_records(caplog: pytest.LogCaptureFixture) -> list[Any]:
-    return [record for record in caplog.records if record.name == "otpnode.crash"]
-
-
-def test_a_crash_is_reported_once_with_all_its_parts(caplog: pytest.LogCaptureFixture) -> None:
-    pids: list[str] = []
-
-    async def program() -> None:
-        pid = await Secret.start(label="vault")
-        pids.append(pid)
-        with pytest.raises(otpnode.CallExit):
-            await Secret.call(pid, "open")
-
-    run(program)
-    (record,) = crash_records(caplog)
-    assert record.levelno == logging.ERROR
-    text = record.getMessage()
-    assert pids[0] in text
-    assert "(vault)" in text
-    assert "crashed on purpose" in text
-    assert "in handle_call" in text
-    assert "password" not in text
-    assert record.otp["report"] == "crash"
-    assert (record.otp["pid"], record.otp["label"], record.otp["state"]) == (pids[0], "vault", "'***'")
-    assert "'open'" in record.otp["last_message"]
-
-
-@pytest.mark.parametrize("reason", ["normal", "shutdown", ("shutdown", "x")])
-def test_an_orderly_end_is_not_reported(reason: object, caplog: pytest.LogCaptureFixture) -> None:
-    async def program() -> None:
-        await GenServer.stop(await Scripted.start(), reason)
-        pid = await Scripted.start()
-        assert await exit_and_wait(pid, "boom") == "boom"
-
-    run(program)
-    assert not crash_records(caplog)
-
-
-def test_a_report_survives_a_failing_format_status_and_repr(caplog: pytest.LogCaptureFixture) -> None:
-    async def program() -> None:
-        pid = await Secret.start(["unformatted"])
-        with pytest.raises(otpnode.CallExit):
-            await Secret.call(pid, 1)
-        pid = await Scripted.start()
-        await Scripted.cast(pid, ("return", Unprintable()))
-        await ending_of(pid)
-        pid = await Scripted.start()
-        await Scripted.cast(pid, ("return", "x" * 10**6))
-        await ending_of(pid)
-
-    run(program)
-    first, second, third = crash_records(caplog)
-    assert "format_status failed" in first.getMessage()
-    assert "unformatted" not in first.otp["state"]
-    assert "bad_return_value" in second.getMessage()
-    assert len(third.getMessage()) <= 16 * 1024
-
-
-class BrokenHandler(logging.Handler):
-    """Raises instead of logging."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        raise RuntimeError("the disk is full")
-
-
-def test_a_failing_log_handler_costs_the_report_and_not_the_process(capfd: pytest.CaptureFixture[str]) -> None:
-    async def program() -> None:
-        pid = await Scripted.start([process.self()])
-        await Scripted.cast(pid, ("return", Stop("boom")))
-        assert await next_message() == ("terminate", "boom")
-        assert await ending_of(pid) in ("boom", "noproc")
-
-    logger, handler = logging.getLogger("otpnode.crash"), BrokenHandler()
-    logger.addHandler(handler)
-    try:
-        run(program)
-    finally:
-        logger.removeHandler(handler)
-    assert "the disk is full" in capfd.readouterr().err
+# -- ends of one's own making --------------------------------------------------
 
 
 class Leaving(GenServer):
@@ -388,7 +305,7 @@ class Leaving(GenServer):
 
 
 @on_a_node
-async def test_an_exit_raised_in_a_callback_ends_the_server_with_its_reason() -> None:
+async def test_gs09_an_exit_raised_in_a_callback_ends_the_server_with_its_reason() -> None:
     pid, ref = await process.spawn_monitor(start_and_report, [process.self(), Leaving, []])
     _, server = await next_message()  # type: ignore[misc]
     await Leaving.cast(server, "left")

@@ -26,7 +26,7 @@ from tests.behaviours.servers import (
 
 
 @on_a_node
-async def test_a_server_starts_and_answers() -> None:
+async def test_gs01_a_server_starts_and_answers() -> None:
     pid = await Plain.start_link([41], name="plain")
     assert GenServer.whereis("plain") == pid
     assert await Plain.call("plain", "next") == 42
@@ -40,7 +40,7 @@ async def test_a_server_starts_and_answers() -> None:
 
 
 @on_a_node
-async def test_init_takes_keywords_and_may_set_the_state_itself() -> None:
+async def test_gs01_init_takes_keywords_and_may_set_the_state_itself() -> None:
     assert await Plain.call(await Plain.start(kwargs={"start": 9}), "next") == 10
     pid = await NoState.start(label="named")
     assert await process.process_info(pid, "label") == "named"
@@ -57,7 +57,7 @@ async def test_init_takes_keywords_and_may_set_the_state_itself() -> None:
     ],
 )
 @on_a_node
-async def test_a_refused_start_raises_its_reason(how: str, arg: object, reason: object) -> None:
+async def test_gs01_a_refused_start_raises_its_reason(how: str, arg: object, reason: object) -> None:
     with pytest.raises(otpnode.StartError) as caught:
         await Scripted.start([None, how, arg], name="refused")
     assert caught.value.reason == reason
@@ -66,7 +66,7 @@ async def test_a_refused_start_raises_its_reason(how: str, arg: object, reason: 
 
 
 @on_a_node
-async def test_an_exception_and_a_bad_return_of_init_are_reasons() -> None:
+async def test_gs01_an_exception_and_a_bad_return_of_init_are_reasons() -> None:
     with pytest.raises(otpnode.StartError) as caught:
         await Scripted.start([None, "raise", "x"])
     assert isinstance(caught.value.reason, ValueError)
@@ -81,7 +81,7 @@ async def test_an_exception_and_a_bad_return_of_init_are_reasons() -> None:
 
 
 @on_a_node
-async def test_a_trapping_starter_gets_the_error_and_the_exit() -> None:
+async def test_gs01_a_trapping_starter_gets_the_error_and_the_exit() -> None:
     process.process_flag("trap_exits", True)
     with pytest.raises(otpnode.StartError):
         await Scripted.start_link([None, "stop", "no way"])
@@ -91,7 +91,7 @@ async def test_a_trapping_starter_gets_the_error_and_the_exit() -> None:
 
 
 @on_a_node
-async def test_a_starter_that_does_not_trap_dies_with_the_reason_whatever_it_catches() -> None:
+async def test_gs01_a_starter_that_does_not_trap_dies_with_the_reason_whatever_it_catches() -> None:
     me = process.self()
     _, ref = await process.spawn_monitor(start_and_report, [me, Scripted, [None, "stop", "no way"]])
     down: Any = await process.receive(SOON, ref=ref)
@@ -99,7 +99,7 @@ async def test_a_starter_that_does_not_trap_dies_with_the_reason_whatever_it_cat
 
 
 @on_a_node
-async def test_ignore_kills_nobody() -> None:
+async def test_gs01_ignore_kills_nobody() -> None:
     starter = await process.spawn(start_and_report, [process.self(), Scripted, [None, "ignore"]])
     assert await next_message() == ("start error", "ignore")
     assert process.is_alive(starter)
@@ -111,7 +111,7 @@ async def kill_what_says_in_init() -> None:
 
 
 @on_a_node
-async def test_a_child_killed_during_init_is_a_start_error_and_leaves_no_exit() -> None:
+async def test_gs01_a_child_killed_during_init_is_a_start_error_and_leaves_no_exit() -> None:
     process.process_flag("trap_exits", True)
 
     killer = await process.spawn(kill_what_says_in_init)
@@ -122,7 +122,7 @@ async def test_a_child_killed_during_init_is_a_start_error_and_leaves_no_exit() 
 
 
 @on_a_node
-async def test_an_init_that_takes_too_long_is_killed() -> None:
+async def test_gs02_an_init_that_takes_too_long_is_killed() -> None:
     me = process.self()
     with pytest.raises(otpnode.StartError) as caught:
         await Trapping.start_link([me, "wait"], timeout=0.05, name="slow")
@@ -135,7 +135,7 @@ async def test_an_init_that_takes_too_long_is_killed() -> None:
 
 
 @on_a_node
-async def test_a_cancelled_start_leaves_no_server() -> None:
+async def test_gs02_a_cancelled_start_leaves_no_server() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await Scripted.start_link([process.self(), "wait"])
@@ -145,7 +145,7 @@ async def test_a_cancelled_start_leaves_no_server() -> None:
 
 
 @on_a_node
-async def test_a_taken_name_is_told_with_its_holder_and_init_does_not_run() -> None:
+async def test_gs02_a_taken_name_is_told_with_its_holder_and_init_does_not_run() -> None:
     holder = await Plain.start_link(name="one")
     with pytest.raises(otpnode.AlreadyStartedError) as caught:
         await Scripted.start_link([process.self(), "wait"], name="one")
@@ -155,7 +155,7 @@ async def test_a_taken_name_is_told_with_its_holder_and_init_does_not_run() -> N
 
 
 @on_a_node
-async def test_many_starts_in_child_tasks_leave_the_mailbox_alone() -> None:
+async def test_gs01_many_starts_in_child_tasks_leave_the_mailbox_alone() -> None:
     me = process.self() or ""
     starts = [asyncio.create_task(Plain.start_link([n])) for n in range(10)]
     failing = [asyncio.create_task(Scripted.start([None, "stop", "no"])) for _ in range(10)]
@@ -169,7 +169,7 @@ async def test_many_starts_in_child_tasks_leave_the_mailbox_alone() -> None:
 
 
 @on_a_node
-async def test_a_server_outlives_a_starter_that_died_during_init() -> None:
+async def test_gs01_a_server_outlives_a_starter_that_died_during_init() -> None:
     me = process.self()
     starter = await process.spawn(start_unlinked, [me])
     message: Any = await next_message()
@@ -208,7 +208,7 @@ def test_a_subclass_with_an_init_method_of_python_is_refused() -> None:
 
 
 @on_a_node
-async def test_bad_arguments_of_a_start() -> None:
+async def test_gs01_bad_arguments_of_a_start() -> None:
     with pytest.raises(TypeError, match="args"):
         await Plain.start("ab")
     with pytest.raises(ValueError, match="timeout"):

@@ -1,13 +1,10 @@
-"""The same programs once more, in one node of two OS processes, every server on the other shard than its client."""
+"""What only shards can show: where servers live, and what comes of them when a shard is killed."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import signal
-import traceback
-from importlib import import_module
-from itertools import product
 from typing import Any
 
 import pytest
@@ -17,86 +14,13 @@ from otpnode import process
 from otpnode.behaviours.gen_server import GenServer
 from otpnode.behaviours.specs import child
 from otpnode.behaviours.supervisor import Supervisor
-from tests.behaviours.servers import SOON, ending_of, next_message, no_message
-
-MODULES = (
-    "test_gen_server_start",
-    "test_gen_server",
-    "test_gen_server_life",
-    "test_supervisor",
-    "test_supervisor_requests",
-    "test_specs",
-)
-
-Case = tuple[str, str, dict[str, object]]
+from tests.behaviours.servers import Plain, next_message, no_message, on_a_node
 
 
-def cases(name: str) -> list[Case]:
-    """List the programs of a module, with each set of their parameters."""
-    module = f"tests.behaviours.{name}"
-    found: list[Case] = []
-    for title, test in vars(import_module(module)).items():
-        if title.startswith("test_") and asyncio.iscoroutinefunction(getattr(test, "__wrapped__", None)):
-            marks = [mark for mark in getattr(test, "pytestmark", []) if mark.name == "parametrize"]
-            for chosen in product(*(_choices(*mark.args) for mark in marks)):
-                given: dict[str, object] = {}
-                for one in chosen:
-                    given |= one
-                found.append((module, title, given))
-    return found
-
-
-def _choices(names: str | tuple[str, ...], values: list[Any]) -> list[dict[str, object]]:
-    if isinstance(names, str):
-        return [{names: value} for value in values]
-    return [dict(zip(names, value, strict=True)) for value in values]
-
-
-async def run_all(wanted: list[Case]) -> list[str]:
-    """Be main: run the programs one after another, each as a process here; returns what went wrong."""
-    GenServer.on = 1
-    failures: list[str] = []
-    for case in wanted:
-        keep = process.processes()
-        _, ref = await process.spawn_monitor(run_one, list(case), on="local")
-        try:
-            down: Any = await process.receive(4 * SOON, ref=ref)
-        except TimeoutError:
-            down = ("", "", "", "", "it hangs")
-        if down[4] != "normal":
-            failures.append(f"{case}: {down[4]}")
-        for pid in set(process.processes()) - set(keep):
-            await process.exit(pid, "kill")
-            await ending_of(pid)
-    return failures
-
-
-async def run_one(module: str, name: str, given: dict[str, object]) -> None:
-    """Run one program; its failure is the reason, as text."""
-    try:
-        await getattr(import_module(module), name).__wrapped__(**given)
-    except (Exception, pytest.fail.Exception):
-        raise process.ProcessExit(traceback.format_exc()) from None
-
-
-@pytest.mark.os_processes
-@pytest.mark.parametrize("name", MODULES)
-def test_programs_do_the_same_across_shards(name: str) -> None:
-    wanted = cases(name)
-    assert wanted
-    assert otpnode.run(run_all, wanted, schedulers=2, log_level="critical", exit_grace=0.5, kill_grace=0.2) == []
-
-
-async def where_a_server_lives() -> tuple[int, int]:
-    """Tell the shards of a server and of its client."""
-    GenServer.on = 1
-    pid = await import_module("tests.behaviours.servers").Plain.start()
-    return process.shard_of(process.self() or ""), process.shard_of(pid)
-
-
-@pytest.mark.os_processes
-def test_the_servers_of_these_programs_do_live_elsewhere() -> None:
-    assert otpnode.run(where_a_server_lives, schedulers=2) == (0, 1)
+@on_a_node(only=("loop", "pipe"), why="one loop has one shard")
+async def test_the_servers_of_these_programs_do_live_elsewhere() -> None:
+    pid = await Plain.start()
+    assert (process.shard_of(process.self() or ""), process.shard_of(pid)) == (0, 1)
 
 
 class Resident(GenServer[Any]):
@@ -132,7 +56,8 @@ async def lose_a_shard() -> tuple[object, ...]:
 
 
 @pytest.mark.os_processes
-def test_a_child_whose_shard_is_killed_comes_back_on_a_live_one() -> None:
+@pytest.mark.rule("GS-03", on="pipe")
+def test_sv10_a_child_whose_shard_is_killed_comes_back_on_a_live_one() -> None:
     assert otpnode.run(lose_a_shard, schedulers=2, log_level="critical") == (1, True, "noconnection", True)
 
 
@@ -152,7 +77,3 @@ async def stop_soon(sup: str) -> None:
 @pytest.mark.os_processes
 def test_a_tree_can_be_the_program_of_two_shards() -> None:
     assert otpnode.run(program_of_a_tree, schedulers=2, log_level="critical") is not None
-
-
-def test_every_module_has_programs() -> None:
-    assert sum(len(cases(name)) for name in MODULES) > 100

@@ -31,7 +31,7 @@ from tests.behaviours.servers import SOON, ending_of, next_message, no_message, 
 
 
 @on_a_node
-async def test_children_start_in_order_and_stop_in_reverse() -> None:
+async def test_sv01_children_start_in_order_and_stop_in_reverse() -> None:
     me = process.self()
     sup = await Supervisor.start([worker(me, tag) for tag in "abc"], name="top")
     await started("a", "b", "c")
@@ -46,7 +46,7 @@ async def test_children_start_in_order_and_stop_in_reverse() -> None:
     [("one_for_one", "", "b"), ("one_for_all", "ca", "abc"), ("rest_for_one", "c", "bc")],
 )
 @on_a_node
-async def test_the_strategy_says_who_goes_with_a_crashed_child(strategy: Any, ended: str, again: str) -> None:
+async def test_sv02_the_strategy_says_who_goes_with_a_crashed_child(strategy: Any, ended: str, again: str) -> None:
     sup = await Supervisor.start([worker(process.self(), tag) for tag in "abc"], strategy=strategy)
     first = await started("a", "b", "c")
     await Worker.cast(first["b"], "boom")
@@ -61,7 +61,7 @@ async def test_the_strategy_says_who_goes_with_a_crashed_child(strategy: Any, en
 
 
 @on_a_node
-async def test_one_for_all_drops_its_temporary_children() -> None:
+async def test_sv02_one_for_all_drops_its_temporary_children() -> None:
     me = process.self()
     sup = await Supervisor.start(
         [worker(me, "a"), worker(me, "t", restart="temporary")], strategy="one_for_all", max_restarts=1
@@ -74,7 +74,7 @@ async def test_one_for_all_drops_its_temporary_children() -> None:
 
 
 @on_a_node
-async def test_named_children_keep_their_names_over_restarts() -> None:
+async def test_sv03_named_children_keep_their_names_over_restarts() -> None:
     me = process.self()
     await Supervisor.start([child(Worker, [me, "n"], name="n"), child(function_child, [me, "f"], name="f")])
     await started("n", "f")
@@ -104,7 +104,7 @@ async def test_named_children_keep_their_names_over_restarts() -> None:
 )
 @pytest.mark.parametrize("kind", ["class", "function"])
 @on_a_node
-async def test_who_is_restarted(restart: Any, reason: object, again: bool, kind: str) -> None:
+async def test_sv03_who_is_restarted(restart: Any, reason: object, again: bool, kind: str) -> None:
     me = process.self()
     start: Any = Worker if kind == "class" else function_child
     sup = await Supervisor.start([child(start, [me, "w"], id="w", restart=restart)])
@@ -134,7 +134,7 @@ async def test_who_is_restarted(restart: Any, reason: object, again: bool, kind:
 
 
 @on_a_node
-async def test_too_many_restarts_stop_all_children_and_the_supervisor() -> None:
+async def test_sv04_too_many_restarts_stop_all_children_and_the_supervisor() -> None:
     me = process.self()
     sup = await Supervisor.start([worker(me, "a"), worker(me, "b")], max_restarts=2)
     pids = await started("a", "b")
@@ -147,7 +147,7 @@ async def test_too_many_restarts_stop_all_children_and_the_supervisor() -> None:
 
 
 @on_a_node
-async def test_intensity_zero_bears_no_crash() -> None:
+async def test_sv04_intensity_zero_bears_no_crash() -> None:
     sup = await Supervisor.start([worker(process.self(), "a")], max_restarts=0)
     pids = await started("a")
     ref = await process.monitor(sup)
@@ -157,7 +157,7 @@ async def test_intensity_zero_bears_no_crash() -> None:
 
 
 @on_a_node
-async def test_failing_restarts_are_retried_and_count() -> None:
+async def test_sv04_failing_restarts_are_retried_and_count() -> None:
     counter = await Count.start([1])
     sup = await Supervisor.start([child(Failing, [counter], name="failing")], max_restarts=3)
     ref = await process.monitor(sup)
@@ -168,7 +168,7 @@ async def test_failing_restarts_are_retried_and_count() -> None:
 
 
 @on_a_node
-async def test_restarts_outside_the_window_do_not_add_up() -> None:
+async def test_sv04_restarts_outside_the_window_do_not_add_up() -> None:
     sup = await Supervisor.start([worker(process.self(), "a")], max_restarts=1, max_seconds=0.001)
     for _ in range(5):
         pids = await started("a")
@@ -182,7 +182,7 @@ async def test_restarts_outside_the_window_do_not_add_up() -> None:
 
 
 @on_a_node
-async def test_a_child_that_fails_to_start_undoes_the_start() -> None:
+async def test_sv05_a_child_that_fails_to_start_undoes_the_start() -> None:
     me = process.self()
     process.process_flag("trap_exits", True)
     counter = await Count.start([0])
@@ -198,7 +198,7 @@ async def test_a_child_that_fails_to_start_undoes_the_start() -> None:
 
 
 @on_a_node
-async def test_a_child_that_ignores_is_kept_without_a_pid() -> None:
+async def test_sv06_a_child_that_ignores_is_kept_without_a_pid() -> None:
     sup = await Supervisor.start([child(Ignored), child(Ignored, id="t", restart="temporary")])
     assert [(info.id, info.pid) for info in await Supervisor.which_children(sup)] == [("Ignored", None)]
     assert await Supervisor.start_child(sup, child(Ignored, id="later")) is None
@@ -207,14 +207,14 @@ async def test_a_child_that_ignores_is_kept_without_a_pid() -> None:
 
 
 @on_a_node
-async def test_a_supervisor_without_a_plan_does_not_start() -> None:
+async def test_sv05_a_supervisor_without_a_plan_does_not_start() -> None:
     with pytest.raises(otpnode.StartError) as caught:
         await NoPlan.start()
     assert caught.value.reason == ("bad_return_value", "nonsense")
 
 
 @on_a_node
-async def test_a_failing_child_leaves_no_exit_of_a_stranger_behind() -> None:
+async def test_sv05_a_failing_child_leaves_no_exit_of_a_stranger_behind() -> None:
     counter = await Count.start([0])
     sup = await Supervisor.start()
     for _ in range(3):
@@ -230,7 +230,7 @@ async def test_a_failing_child_leaves_no_exit_of_a_stranger_behind() -> None:
 
 @pytest.mark.parametrize("shutdown", [0.02, "brutal_kill"])
 @on_a_node
-async def test_a_stubborn_child_is_killed(shutdown: Any) -> None:
+async def test_sv07_a_stubborn_child_is_killed(shutdown: Any) -> None:
     sup = await Supervisor.start([child(Stubborn, [process.self(), "s"], shutdown=shutdown)])
     pids = await started("s")
     ref = await process.monitor(pids["s"])
@@ -240,7 +240,7 @@ async def test_a_stubborn_child_is_killed(shutdown: Any) -> None:
 
 
 @on_a_node
-async def test_a_child_that_unlinked_itself_is_still_stopped() -> None:
+async def test_sv07_a_child_that_unlinked_itself_is_still_stopped() -> None:
     sup = await Supervisor.start([child(unlinking, [process.self(), "u"])])
     pids = await started("u")
     ref = await process.monitor(pids["u"])
@@ -250,7 +250,7 @@ async def test_a_child_that_unlinked_itself_is_still_stopped() -> None:
 
 
 @on_a_node
-async def test_trees_stop_from_the_leaves() -> None:
+async def test_sv01_trees_stop_from_the_leaves() -> None:
     me = process.self()
     sup = await Supervisor.start([worker(me, "a"), child(Nested, [me, "x", "y"]), worker(me, "b")])
     await started("a", "x", "y", "b")
@@ -264,7 +264,7 @@ async def test_trees_stop_from_the_leaves() -> None:
 
 @pytest.mark.parametrize(("mode", "survives_first"), [("any_significant", False), ("all_significant", True)])
 @on_a_node
-async def test_the_end_of_significant_children_ends_the_supervisor(mode: Any, survives_first: bool) -> None:
+async def test_sv10_the_end_of_significant_children_ends_the_supervisor(mode: Any, survives_first: bool) -> None:
     me = process.self()
     sup = await Supervisor.start(
         [
@@ -287,7 +287,7 @@ async def test_the_end_of_significant_children_ends_the_supervisor(mode: Any, su
 
 
 @on_a_node
-async def test_terminate_child_is_no_end_of_a_significant_child() -> None:
+async def test_sv10_terminate_child_is_no_end_of_a_significant_child() -> None:
     me = process.self()
     sup = await Supervisor.start(
         [worker(me, "s", restart="transient", significant=True)], auto_shutdown="any_significant"

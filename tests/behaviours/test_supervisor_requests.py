@@ -27,7 +27,7 @@ from tests.behaviours.servers import SOON, ending_of, next_message, no_message, 
 
 
 @on_a_node
-async def test_children_are_added_stopped_started_again_and_deleted() -> None:
+async def test_sv08_children_are_added_stopped_started_again_and_deleted() -> None:
     me = process.self()
     sup = await Supervisor.start(name="dynamic")
     pid = await Supervisor.start_child("dynamic", worker(me, "a"))
@@ -50,7 +50,7 @@ async def test_children_are_added_stopped_started_again_and_deleted() -> None:
 
 
 @on_a_node
-async def test_requests_that_are_refused() -> None:
+async def test_sv08_requests_that_are_refused() -> None:
     me = process.self()
     sup = await Supervisor.start([worker(me, "a")])
     pids = await started("a")
@@ -76,7 +76,7 @@ async def test_requests_that_are_refused() -> None:
 
 
 @on_a_node
-async def test_a_child_whose_name_is_taken_does_not_start() -> None:
+async def test_sv08_a_child_whose_name_is_taken_does_not_start() -> None:
     me = process.self()
     sup = await Supervisor.start([child(function_child, [me, "a"], name="a")])
     pids = await started("a")
@@ -87,7 +87,7 @@ async def test_a_child_whose_name_is_taken_does_not_start() -> None:
 
 
 @on_a_node
-async def test_requests_to_a_dead_supervisor_are_noproc() -> None:
+async def test_sv08_requests_to_a_dead_supervisor_are_noproc() -> None:
     sup = await Supervisor.start()
     await Supervisor.stop(sup)
     for attempt in (Supervisor.which_children(sup), Supervisor.stop(sup), Supervisor.terminate_child(sup, "a")):
@@ -101,7 +101,7 @@ async def test_requests_to_a_dead_supervisor_are_noproc() -> None:
 
 @pytest.mark.parametrize("reason", ["normal", "shutdown", "boom"])
 @on_a_node
-async def test_the_exit_of_the_parent_stops_the_tree(reason: str) -> None:
+async def test_sv09_the_exit_of_the_parent_stops_the_tree(reason: str) -> None:
     me = process.self()
     parent = await process.spawn(supervisor_of, [me, [worker(me, "a"), worker(me, "b")], {}])
     await started("a", "b")
@@ -113,7 +113,7 @@ async def test_the_exit_of_the_parent_stops_the_tree(reason: str) -> None:
     await stopped("b", "a")
 
 
-def test_exit_signals_of_strangers_are_logged_only(caplog: pytest.LogCaptureFixture) -> None:
+def test_sv09_exit_signals_of_strangers_are_logged_only(caplog: pytest.LogCaptureFixture) -> None:
     async def program() -> None:
         sup = await Supervisor.start([worker(process.self(), "a")])
         await started("a")
@@ -127,7 +127,7 @@ def test_exit_signals_of_strangers_are_logged_only(caplog: pytest.LogCaptureFixt
     assert "unexpected message: 'noise'" in caplog.text
 
 
-def test_the_stop_of_the_node_stops_a_tree_in_order() -> None:
+def test_sv01_the_stop_of_the_node_stops_a_tree_in_order() -> None:
     seen: list[object] = []
 
     class Leaf(GenServer[str]):
@@ -169,7 +169,7 @@ def test_a_tree_can_be_the_program() -> None:
 
 
 @on_a_node
-async def test_a_suspended_supervisor_restarts_when_it_is_resumed() -> None:
+async def test_gs15_a_suspended_supervisor_restarts_when_it_is_resumed() -> None:
     sup = await Supervisor.start([worker(process.self(), "a")])
     pids = await started("a")
     await system.suspend(sup)

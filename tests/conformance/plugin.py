@@ -39,7 +39,7 @@ def claims_of(item: pytest.Item) -> tuple[Claim, str]:
     nodeid = item.nodeid.partition("[")[0]
     marks = list(item.iter_markers("rule"))
     marked = tuple(str(rule) for mark in marks for rule in mark.args)
-    on = next((str(mark.kwargs["on"]) for mark in marks if "on" in mark.kwargs), "")
+    on = next((str(mark.kwargs["on"]) for mark in marks if "on" in mark.kwargs), str(parameters.get("topology", "")))
     return claim_of(nodeid, marked, on), nodeid.removeprefix("tests/")
 
 

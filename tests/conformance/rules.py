@@ -1,4 +1,4 @@
-"""The rules of §1–§16 of the catalogue, and the two reviewed lists: what a rule is excused from, and why."""
+"""The rules of §1–§20 of the catalogue, and the reviewed lists: what a rule is excused from, and why."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ EXCEPTIONS: dict[str, str] = {
     "PI-07": "otpnode does not hibernate processes",
 }
 """Rules without a test, each with its reason. At most a handful."""
+
+PENDING: tuple[str, ...] = ()
+"""Families (``"SM"``) whose tests are not written yet."""
 
 _ANOTHER_DIES = "one loop has no other shard that could die"
 _NO_PIPE = "one loop has no pipe"
@@ -57,7 +60,7 @@ def titles() -> dict[str, str]:
 
 def wanted(rule: str) -> tuple[str, ...]:
     """Return the topologies that must show `rule`."""
-    if rule in EXCEPTIONS:
+    if rule in EXCEPTIONS or rule[:2] in PENDING:
         return ()
     if rule in NEED_SHARDS:
         return ("loop", "pipe")
@@ -73,4 +76,4 @@ def excuse(rule: str) -> str:
     for table in (EXCEPTIONS, NEED_SHARDS, NEED_OS_PROCESSES, NEED_THE_OUTSIDE):
         if rule in table:
             return table[rule]
-    return ""
+    return "not written yet" if rule[:2] in PENDING else ""

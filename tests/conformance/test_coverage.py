@@ -1,4 +1,4 @@
-"""Every rule of §1–§16 has a test in every topology that it means something in, or a reason why not."""
+"""Every rule of §1–§20 has a test in every topology that it means something in, or a reason why not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from tests.support import ROOT
 HANDFUL = 5
 
 
-def marks_of(function: ast.FunctionDef) -> tuple[tuple[str, ...], str]:
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def marks_of(function: Function) -> tuple[tuple[str, ...], str]:
     """Read ``@pytest.mark.rule("LK-05", on="pipe")`` from the source."""
     rules: list[str] = []
     on = ""
@@ -27,22 +30,38 @@ def marks_of(function: ast.FunctionDef) -> tuple[tuple[str, ...], str]:
     return tuple(rules), on
 
 
-def functions_in(path: Path) -> Iterator[tuple[str, ast.FunctionDef]]:
+def runs_of(function: Function) -> tuple[str, ...]:
+    """Read the topologies of ``@on_a_node`` and ``@on_a_node(only=("loop",), why="…")``; none for other tests."""
+    for mark in function.decorator_list:
+        if ast.unparse(mark) == "on_a_node":
+            return TOPOLOGIES
+        if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "on_a_node":
+            return next(tuple(ast.literal_eval(word.value)) for word in mark.keywords if word.arg == "only")
+    return ()
+
+
+def functions_in(path: Path) -> Iterator[tuple[str, Function]]:
     """Walk over the tests of one file, by their ids."""
     name = path.relative_to(ROOT).as_posix()
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+        if isinstance(node, Function) and node.name.startswith("test_"):
             yield f"{name}::{node.name}", node
         elif isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
             for inner in node.body:
-                if isinstance(inner, ast.FunctionDef) and inner.name.startswith("test_"):
+                if isinstance(inner, Function) and inner.name.startswith("test_"):
                     yield f"{name}::{node.name}::{inner.name}", inner
 
 
-def every_test() -> dict[str, Claim]:
+def claims_in(nodeid: str, function: Function) -> list[Claim]:
+    """Return what a test claims, once for each of its runs."""
+    marked, on = marks_of(function)
+    return [claim_of(nodeid, marked, on or run) for run in runs_of(function) or ("",)]
+
+
+def every_test() -> dict[str, list[Claim]]:
     """Return what each test claims, from the source."""
     return {
-        nodeid: claim_of(nodeid, *marks_of(function))
+        nodeid: claims_in(nodeid, function)
         for path in sorted((ROOT / "tests").rglob("test_*.py"))
         for nodeid, function in functions_in(path)
     }
@@ -55,15 +74,16 @@ def shown() -> dict[str, set[str]]:
         if not program.rule.pending:
             for rule in program.rule.rules:
                 found.setdefault(rule, set()).update(program.rule.only or TOPOLOGIES)
-    for claim in every_test().values():
-        for rule in claim.rules:
-            found.setdefault(rule, set()).add(claim.topology)
+    for claims in every_test().values():
+        for claim in claims:
+            for rule in claim.rules:
+                found.setdefault(rule, set()).add(claim.topology)
     return found
 
 
 def test_the_list_has_every_rule_once() -> None:
     ids = list(titles())
-    assert len(ids) == len(set(ids)) == 149
+    assert len(ids) == len(set(ids)) == 191
     assert all(re.fullmatch(r"[A-Z]{2}-\d\d", rule) for rule in ids)
     assert all(titles().values())
 
@@ -89,8 +109,8 @@ def test_claims_are_of_tests_that_exist_and_of_rules_that_exist() -> None:
     tests = every_test()
     assert not set(CLAIMS) - set(tests), "claims of tests that are not there"
     rules = set(titles())
-    for nodeid, claim in tests.items():
-        assert claim.topology in (*TOPOLOGIES, PARTS), nodeid
+    for nodeid, claims in tests.items():
+        assert all(claim.topology in (*TOPOLOGIES, PARTS) for claim in claims), nodeid
         assert all(rule in rules for rule in CLAIMS.get(nodeid, ())), nodeid
     for program in all_programs():
         assert set(program.rule.rules) <= rules, program.name
