@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-
 import pytest
 
-from tests.semantics.topologies import TOPOLOGIES, PipeRuns, Topology, make_topology, missing
-from tests.support import LOOPS, children, open_fds
+from tests.semantics.topologies import TOPOLOGIES, PipeRuns, Topology, make_topology
+from tests.support import LOOPS, PLUGIN
 
 pytest.register_assert_rewrite("tests.semantics.programs")
-pytest_plugins = ["tests.conformance.plugin"]
-
-
-@pytest.fixture(autouse=True, scope="session")
-def primed() -> None:
-    """Let each kind of loop open what it keeps for the whole OS process (libuv: the pipe of its signal lock)."""
-    for make in LOOPS.values():
-        make().close()
+pytest_plugins = ["tests.conformance.plugin", "pytester"]
+pytest_plugins += PLUGIN[1:]
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_behind() -> Iterator[None]:
-    """Fail a test that leaves a file descriptor or an OS process behind; `drive` looks after tasks."""
-    fds, offspring = open_fds(), children()
-    yield
-    if set(open_fds()) - set(fds):
-        gc.collect()
-    now = open_fds()
-    leaked = {fd: now[fd] for fd in set(now) - set(fds)}
-    assert not leaked, f"file descriptors left open: {leaked}"
-    orphans = children() - offspring
-    assert not orphans, f"OS processes left behind: {orphans}"
+def guarded(otpnode_guard: None) -> None:
+    """Guard every test against leaks; `drive` looks after tasks."""
 
 
 @pytest.fixture(params=list(LOOPS))
@@ -50,8 +32,4 @@ def pipe_runs() -> PipeRuns:
 @pytest.fixture(params=TOPOLOGIES)
 def topology(request: pytest.FixtureRequest, pipe_runs: PipeRuns) -> Topology:
     """Run semantic programs on one loop, on two shards in one loop, and on two OS processes."""
-    name = str(request.param)
-    why = missing(name)
-    if why:
-        pytest.skip(why)
-    return make_topology(name, pipe_runs)
+    return make_topology(str(request.param), pipe_runs)

@@ -3,76 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from importlib.metadata import entry_points
 from inspect import isawaitable
 from pathlib import Path
 
-import psutil
 import uvloop
 
 from otpnode.clock import ManualClock
 from otpnode.config import NodeConfig
-from otpnode.process.current import HOSTS
 from otpnode.process.hosting import LocalNode, run_main
 from otpnode.process.proc import Proc
 from otpnode.process.shard import Shard
+from otpnode.testing.driving import drive as drive
+from otpnode.testing.leaks import children as children
+from otpnode.testing.leaks import open_fds as open_fds
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 10.0
+PLUGIN = () if entry_points(group="pytest11", name="otpnode") else ("-p", "otpnode.testing.plugin")
+"""Options that tell a pytest of otpnode's plugin, where the package is not installed but only found."""
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "uvloop": uvloop.new_event_loop,
     "asyncio": asyncio.new_event_loop,
 }
-
-
-def drive(
-    main: Callable[[], Awaitable[object]],
-    *,
-    loop: str = "uvloop",
-    within: float = 30.0,
-    complaints: list[str] | None = None,
-) -> object:
-    """Run `main` to its end on a loop of its own; fail when it leaves a task or a shard behind, or the loop complains.
-
-    Args:
-        main: a coroutine function.
-        loop: ``'uvloop'`` or ``'asyncio'``.
-        within: seconds it may take.
-        complaints: takes what the loop's exception handler is told, when that is expected.
-    """
-    heard: list[str] = []
-
-    async def bounded() -> object:
-        running = asyncio.get_running_loop()
-        running.set_exception_handler(lambda _, context: heard.append(describe(context)))
-        async with asyncio.timeout(within):
-            result = await main()
-        me = asyncio.current_task()
-        for _ in range(5):
-            await asyncio.sleep(0)
-        left = [task for task in asyncio.all_tasks() if task is not me]
-        assert not left, f"tasks left behind: {left}"
-        return result
-
-    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
-        result = runner.run(bounded())
-        gc.collect()
-    if complaints is not None:
-        complaints += heard
-    else:
-        assert not heard, "the loop complained: " + "\n".join(heard)
-    assert not HOSTS, f"shards left behind: {HOSTS}"
-    return result
-
-
-def describe(context: dict[str, object]) -> str:
-    """Put what a loop's exception handler was told into one line."""
-    return f"{context.get('message')}: {context.get('exception')!r}"
 
 
 async def in_process(shard: Shard, func: Callable[..., object], *args: object) -> object:
@@ -140,19 +97,3 @@ async def until(probe: Callable[[], object], what: str = "", within: float = PAT
             return answer
         assert time.monotonic() < end, f"not within {within} s: {what or probe}"
         await asyncio.sleep(0.001)
-
-
-def open_fds() -> dict[int, str]:
-    """Return the open file descriptors of this OS process and what each stands for."""
-    found = {}
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found[int(name)] = os.readlink(f"/proc/self/fd/{name}")
-        except OSError:
-            continue
-    return found
-
-
-def children() -> set[int]:
-    """Return the OS processes this one has started and not yet reaped."""
-    return {child.pid for child in psutil.Process().children()}

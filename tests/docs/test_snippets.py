@@ -17,6 +17,7 @@ import pytest
 import otpnode
 from otpnode import cli, process
 from tests.docs.pages import PAGES, ROOT, Block, Snippet, blocks_of, snippets_of
+from tests.support import PLUGIN
 
 AT_ONCE = 2
 SECONDS = 40
@@ -47,7 +48,7 @@ def run(snippet: Snippet, folder: Path) -> Done:
     folder.mkdir()
     file = folder / ("test_page.py" if snippet.kind == "pytest" else "page.py")
     file.write_text(snippet.source, encoding="utf-8")
-    before = ["-m", "pytest", "-q", "-p", "no:cacheprovider"] if snippet.kind == "pytest" else ["-W", "error"]
+    before = ["-m", "pytest", "-q", "-p", "no:cacheprovider", *PLUGIN] if snippet.kind == "pytest" else ["-W", "error"]
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     return subprocess.run(
         [sys.executable, *before, str(file)],

@@ -6,16 +6,15 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from typing import Protocol, cast
 
-from otpnode.config import NodeConfig
-from otpnode.process.hosting import LocalNode
+from otpnode.testing.topologies import NAMES
+from otpnode.testing.topologies import make_topology as nodes_of
 from tests.semantics.performing import SETTINGS, perform
 from tests.semantics.program import Program
-from tests.support import ROOT, drive, in_process
+from tests.support import ROOT
 
-TOPOLOGIES = ("one", "loop", "pipe")
+TOPOLOGIES = NAMES
 PIPE_LIMIT = 120.0
 
 
@@ -29,50 +28,16 @@ class Topology(Protocol):
         ...
 
 
-def missing(name: str) -> str:
-    """Say why a topology cannot be had here; empty when it can."""
-    if name == "loop" and find_spec("otpnode.scheduler.loopback_node") is None:
-        return "no two shards on one loop yet: otpnode.scheduler.loopback_node is missing"
-    if name == "pipe" and find_spec("otpnode.scheduler.worker") is None:
-        return "no shards in OS processes yet: otpnode.scheduler.worker is missing"
-    return ""
+class InThisLoop:
+    """The topologies of `otpnode.testing` without OS processes: a node for each program."""
 
-
-class OneLoop:
-    """One shard inside the test's own loop."""
-
-    name = "one"
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._nodes = nodes_of(name, leaks=True, **SETTINGS)
 
     def run(self, program: Program) -> None:
-        """Run `program` on a node of its own."""
-
-        finished: list[str] = []
-
-        async def main() -> None:
-            async with LocalNode(NodeConfig(**SETTINGS)) as node:  # type: ignore[arg-type]
-                await in_process(node.shard, perform, program.module, program.name, finished)
-
-        drive(main)
-        assert finished, "it was ended half-way"
-
-
-class Loopback:
-    """Two shards in one loop, joined by links in memory."""
-
-    name = "loop"
-
-    def run(self, program: Program) -> None:
-        """Run `program` on a node of its own."""
-        from otpnode.scheduler.loopback_node import LoopbackNode
-
-        finished: list[str] = []
-
-        async def main() -> None:
-            async with LoopbackNode(NodeConfig(**SETTINGS), shards=2) as node:  # type: ignore[arg-type]
-                await in_process(node.shard, perform, program.module, program.name, finished)
-
-        drive(main)
-        assert finished, "it was ended half-way"
+        """Run `program` on a node of its own; what it leaves behind is ended by the stop, which is its own affair."""
+        self._nodes.run(perform, program.module, program.name)
 
 
 class PipeRuns:
@@ -125,6 +90,4 @@ class Pipe:
 
 def make_topology(name: str, runs: PipeRuns) -> Topology:
     """Make the topology called `name`."""
-    if name == "one":
-        return OneLoop()
-    return Loopback() if name == "loop" else Pipe(runs)
+    return Pipe(runs) if name == "pipe" else InThisLoop(name)
