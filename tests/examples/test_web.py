@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -18,9 +19,6 @@ import psutil
 import pytest
 
 from tests.examples.running import MODES, ROOT, command, environment, eventually, run
-
-FIGURE = 20.0
-"""Milliseconds: what 99 of 100 pings are to be answered within, on a machine with nothing else to do."""
 
 SHARDED = tuple(mode for mode in MODES if "two" in mode)
 
@@ -126,22 +124,27 @@ def row(name: str, told: str) -> tuple[int, float, float]:
 
 
 @pytest.mark.os_processes
+@pytest.mark.parametrize("mode", SHARDED)
+def test_pings_do_not_wait_for_hashes(mode: str, tmp_path: Path) -> None:
+    with (
+        serving(mode, tmp_path) as (_, address),
+        httpx.Client(base_url=address, timeout=30) as http,
+        send_unanswered(address, "/hash?n=9999999") as long,
+    ):
+        assert [http.get("/ping").text for _ in range(20)] == ["pong"] * 20
+        assert not select.select([long], [], [], 0)[0], "the hash was meant to take longer than the pings"
+
+
+@pytest.mark.os_processes
 @pytest.mark.parametrize("mode", MODES)
-def test_pings_do_not_wait_for_hashes(mode: str, capsys: pytest.CaptureFixture[str]) -> None:
-    measured = []
-    for _ in range(6):
-        told = run(command("web", mode, "--bench", "3", "--rounds", "50000")).stdout
-        assert "\nfailed: 0\n" in told
-        (alone, _, alone99), (count, p50, p99), (hashes, *_) = (
-            row(name, told) for name in ("/ping alone", "/ping beside /hash", "/hash")
-        )
-        assert (alone, count) == (60, 120)
-        assert hashes > 0
-        with capsys.disabled():
-            print(f" {mode}: /ping p50 {p50} ms, p99 {p99} ms beside {hashes} hashes, p99 {alone99} ms without")
-        measured.append((p99, alone99))
-        # One loop computes the hashes itself, and makes pings wait as long as that takes: nothing to hold it to.
-        # A machine that is busy with something else makes shards slower and never faster: the best of six counts.
-        if mode not in SHARDED or p99 < 10 * FIGURE:
-            return
-    pytest.fail(f"p99 beside hashes, and without: {measured} ms")
+def test_the_load_generator_tells_what_was_answered_and_how_soon(mode: str, capsys: pytest.CaptureFixture[str]) -> None:
+    told = run(command("web", mode, "--bench", "2", "--rounds", "50000")).stdout
+    assert "\nfailed: 0\n" in told
+    (alone, _, alone99), (count, p50, p99), (hashes, *_) = (
+        row(name, told) for name in ("/ping alone", "/ping beside /hash", "/hash")
+    )
+    assert alone > 0
+    assert count > 0
+    assert hashes > 0
+    with capsys.disabled():
+        print(f" {mode}: /ping p50 {p50} ms, p99 {p99} ms beside {hashes} hashes, p99 {alone99} ms without")
