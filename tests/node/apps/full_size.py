@@ -32,6 +32,8 @@ async def all_to_all(messages: str, seed: str) -> None:
     before = [one.memory_info().rss for one in os_processes]
     each = int(messages) // len(shards)
     senders = [await process.spawn(sender, [sinks, each, me()], on=shard) for shard in shards]
+    for _ in senders:
+        await get_tagged("watching")
     victims = dice.sample(sinks, len(sinks) // 2)
     for victim in victims:
         await process.sleep(dice.random() * 0.4)
@@ -46,8 +48,8 @@ async def all_to_all(messages: str, seed: str) -> None:
         # Every shard that sends has a window of its own.
         assert cast(int, longest) <= LIMIT * len(shards), f"{longest} messages waited at {pid}"
         await process.exit(pid, "kill")
-    for pid in senders:
-        assert await get_tagged("downs") == ("downs", len(sinks)), f"a DOWN is missing at {pid}"
+    for _ in senders:
+        assert await get_tagged("downs") == ("downs", len(sinks)), "a DOWN is missing"
     grown = max(one.memory_info().rss - was for one, was in zip(os_processes, before, strict=True))
     assert grown < GROWTH, f"memory grew by {grown} bytes"
     print(f"{sent.total()} messages sent; memory of a shard grew by {grown / (1 << 20):.1f} MiB at most", flush=True)
@@ -57,6 +59,7 @@ async def all_to_all(messages: str, seed: str) -> None:
 async def sender(sinks: list[Pid], count: int, main: Pid) -> None:
     """Number the messages to each sink; at the end, collect one DOWN for each."""
     watched = {await process.monitor(pid): pid for pid in sinks}
+    await process.send(main, ("watching",))
     sent: Counter[Pid] = Counter()
     sinks = list(sinks)
     left = count
@@ -73,10 +76,11 @@ async def sender(sinks: list[Pid], count: int, main: Pid) -> None:
                 if not left:
                     break
     await process.send(main, ("sent", sent))
-    for _ in range(len(watched)):
+    downs = len(watched)
+    for _ in range(downs):
         _, ref, _, target, reason = await get()
         assert (watched.pop(cast(Ref, ref)), reason) == (target, "killed")
-    await process.send(main, ("downs", len(sent)))
+    await process.send(main, ("downs", downs))
 
 
 async def sink() -> None:
