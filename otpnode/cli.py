@@ -44,6 +44,7 @@ def _start(options: argparse.Namespace, app_args: list[str]) -> int:
             log_level=options.log_level,
             kill_blocked=options.kill_blocked,
             stop_grace=options.stop_grace,
+            busy_wait=options.busy_wait,
         )
         return start(config, options.target, app_args)
     except TargetError as error:
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-message", type=int, default=1 << 30, metavar="BYTES", help="one message between shards (1 GiB)")
     add("--kill-blocked", choices=("wait", "shard"), default="wait", help="a killed process stuck in C (wait)")
     add("--stop-grace", type=float, default=5.0, metavar="S", help="seconds processes have at a stop (5)")
+    add("--busy-wait", choices=("none", "short", "long"), default="short", help="awake for an answer (short: 0.1 ms)")
     add("--name", metavar="NAME", help="node name (n<pid>)")
     add("--app-dir", default=".", metavar="DIR", help="put first on sys.path (.)")
     add("--loop", choices=("uvloop", "asyncio"), default="uvloop", help="event loop (uvloop)")

@@ -37,6 +37,7 @@ class NodeConfig:
     kill_grace: float = 0.5
     kill_blocked: Literal["wait", "shard"] = "wait"
     stop_grace: float = 5.0
+    busy_wait: Literal["none", "short", "long"] = "short"
 
     def __post_init__(self) -> None:
         _positive("schedulers", self.schedulers)
@@ -50,6 +51,7 @@ class NodeConfig:
         _one_of("loop", self.loop, ("uvloop", "asyncio"))
         _one_of("placement", self.placement, ("spread", "local"))
         _one_of("kill_blocked", self.kill_blocked, ("wait", "shard"))
+        _one_of("busy_wait", self.busy_wait, ("none", "short", "long"))
         _one_of("log_level", self.log_level, ("debug", "info", "warning", "error", "critical"))
         if not self.name:
             object.__setattr__(self, "name", f"n{os.getpid()}")

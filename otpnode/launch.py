@@ -54,7 +54,7 @@ def start(config: NodeConfig, target: str, argv: list[str]) -> int:
         return _start_here(config, target, argv)
     check_system(config)
     program = Program(target=target, argv=argv)
-    return Supervisor(config, WorkerEntry(program), announce=to_stderr).run()
+    return Supervisor(config, WorkerEntry(program, config.loop), announce=to_stderr).run()
 
 
 def check_system(config: NodeConfig) -> None:

@@ -11,6 +11,7 @@ from importlib import import_module
 from types import FrameType
 from typing import TypedDict, Unpack, cast
 
+from otpnode.collector import raised_thresholds
 from otpnode.config import NodeConfig
 from otpnode.errors import NodeDownError
 from otpnode.loops import loop_factory
@@ -38,6 +39,7 @@ class Settings(TypedDict, total=False):
     exit_grace: float
     kill_grace: float
     kill_blocked: str
+    busy_wait: str
     stop_grace: float
 
 
@@ -136,7 +138,7 @@ def run_here(config: NodeConfig, main: Callable[..., object], args: tuple[object
     with asyncio.Runner(loop_factory=loop_factory(config.loop)) as runner:
         loop = runner.get_loop()
         interrupts = Interrupts(loop)
-        with interrupts:
+        with interrupts, raised_thresholds():
             end = _run_until(loop, loop.create_task(_one_loop(config, main, args, interrupts)), interrupts)
     if interrupts.count:
         raise KeyboardInterrupt

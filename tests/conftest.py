@@ -8,7 +8,7 @@ from tests.semantics.topologies import TOPOLOGIES, PipeRuns, Topology, make_topo
 from tests.support import LOOPS, PLUGIN
 
 pytest.register_assert_rewrite("tests.semantics.programs")
-pytest_plugins = ["tests.conformance.plugin", "pytester"]
+pytest_plugins = ["tests.conformance.plugin", "tests.beam.telling", "pytester"]
 pytest_plugins += PLUGIN[1:]
 
 

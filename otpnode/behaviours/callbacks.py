@@ -14,6 +14,9 @@ from otpnode.errors import ProcessExit
 from otpnode.pid import Pid
 from otpnode.reasons import CANCELLED
 
+PLAIN = frozenset((type(None), bool, int, float, str, bytes, tuple, list, dict, set))
+"""Types of results that nobody awaits: to look for a missing ``__await__`` takes as long as a small callback."""
+
 
 class Ending(Struct, frozen=True):
     """A behaviour shall end.
@@ -44,18 +47,19 @@ async def run_callback(callback: Callable[..., object], *args: object, **kwargs:
     """
     try:
         value = callback(*args, **kwargs)
-        if hasattr(type(value), "__await__"):
+        if type(value) not in PLAIN and hasattr(type(value), "__await__"):
             value = await value  # type: ignore[misc]
         return value
-    except GeneratorExit:
-        raise
-    except asyncio.CancelledError as error:
-        if not process.is_alive(cast(Pid, process.self())):
-            raise
-        return Ending(CANCELLED, error)
-    except ProcessExit as error:
-        return Ending(error.reason, error)
     except BaseException as error:
-        if not isinstance(error, Exception) and not process.is_alive(cast(Pid, process.self())):
-            raise
-        return Ending(error, error)
+        return ending_by(error)
+
+
+def ending_by(error: BaseException) -> Ending:
+    """Return the end that an exception out of a callback means; raises it where it is none, as `run_callback`."""
+    if isinstance(error, ProcessExit):
+        return Ending(error.reason, error)
+    if isinstance(error, GeneratorExit):
+        raise error
+    if not isinstance(error, Exception) and not process.is_alive(cast(Pid, process.self())):
+        raise error
+    return Ending(CANCELLED if isinstance(error, asyncio.CancelledError) else error, error)

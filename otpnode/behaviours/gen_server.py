@@ -108,7 +108,8 @@ class GenServer(Startable, Generic[State, Call, ReplyT]):
             The caller's mailbox is as before (SEMANTICS GS-03 … GS-05). Works from any
             number of child tasks at once, and from outside a process.
         """
-        return cast(ReplyT, await wire.call(server, request, timeout))
+        answer = await wire.exchange(server, wire.CALL, request, timeout)
+        return answer[1] if len(answer) == 2 else wire.replied(answer, server, request)  # type: ignore[return-value]
 
     @staticmethod
     async def cast(server: Server, request: object) -> None:

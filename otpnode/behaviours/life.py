@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Generic, NoReturn, Protocol, cast
 
 from msgspec import UNSET
@@ -15,7 +15,7 @@ from otpnode.behaviours.control import Sender, Status
 from otpnode.behaviours.crash import formatted, report_crash
 from otpnode.behaviours.starting import Birthplace, Cradle
 from otpnode.behaviours.system import Terminate, serve_system
-from otpnode.behaviours.wire import SERVING, SYSTEM, Serving, exit_message, is_stop_order, kind_of, reply
+from otpnode.behaviours.wire import SERVING, SYSTEM, Serving, exit_message, is_stop_order, kind_of
 from otpnode.errors import MessageTooLargeError, ProcessExit, UnserializableError
 from otpnode.pid import Pid
 from otpnode.reasons import is_quiet
@@ -138,12 +138,11 @@ class Life(ABC, Generic[M]):
         await report_crash(status, error, str(label) if label else None)
 
 
-async def serving(sender: Sender, chain: Iterable[str], callback: Callable[..., object], *args: object) -> object:
+async def serving(sender: Sender, chain: Sequence[str], callback: Callable[..., object], *args: object) -> object:
     """Run the callback that serves a call; what it calls meanwhile knows who waits (`CallCycleError`)."""
     call = Serving(sender, chain)
-    outer = SERVING.set(call)
+    SERVING.set(call)
     result = await run_callback(callback, *args)
-    SERVING.reset(outer)
     call.over()
     return result
 
@@ -151,7 +150,7 @@ async def serving(sender: Sender, chain: Iterable[str], callback: Callable[..., 
 def answered(sender: Sender, value: object) -> Ending | None:
     """Reply; an `Ending` when the value cannot travel to the caller: the server's own fault."""
     try:
-        reply(sender, value)
+        process.send_nowait(sender[1], (sender[1], value))
     except (UnserializableError, MessageTooLargeError) as error:
         return Ending(error, error)
     return None

@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 from msgspec import UNSET
 
 from otpnode import process
-from otpnode.behaviours.callbacks import Ending, run_callback
+from otpnode.behaviours.callbacks import PLAIN, Ending, ending_by, run_callback
 from otpnode.behaviours.control import (
     Continue,
     Control,
@@ -22,9 +22,9 @@ from otpnode.behaviours.control import (
     Then,
     Timeout,
 )
-from otpnode.behaviours.life import Life, answered, bad_return, serving
+from otpnode.behaviours.life import Life, answered, bad_return
 from otpnode.behaviours.starting import Birthplace, Cradle
-from otpnode.behaviours.wire import CALL, CAST, SYSTEM, kind_of
+from otpnode.behaviours.wire import CAST, SERVING, SYSTEM, Serving, is_call, kind_of
 
 
 class Callbacks(Protocol):
@@ -98,30 +98,56 @@ class ServerLife(Life[Callbacks]):
     # -- serving --------------------------------------------------------------
 
     async def turn(self) -> Ending | None:
-        """Take one message, or do what the last callback wanted, and run the callback for it."""
-        then, self._then = self._then, None
-        if isinstance(then, Continue):
-            self._last = then
-            return await self._plain(self._server.handle_continue, then.arg)
+        """Take messages and run their callbacks: calls one after another, or one of anything else.
+
+        What `serving` and `answered` do for the other behaviours is done in place: nobody's server is idle, and
+        their two coroutines were a twentieth of a call.
+        """
+        while True:
+            if self._then is None and not self.suspended:
+                message = await process.receive()
+            elif isinstance(self._then, Continue):
+                self._last, self._then = self._then, None
+                return await self._plain(self._server.handle_continue, self._last.arg)
+            else:
+                message = await self._next()
+            if not is_call(message):
+                return await self._handle(message)
+            self._last, self._then = message, None
+            _, sender, request, chain = message
+            call = Serving(sender, chain)
+            SERVING.set(call)
+            try:
+                result = self._server.handle_call(request, sender)
+                if type(result) not in PLAIN and hasattr(type(result), "__await__"):
+                    result = await result
+            except BaseException as error:
+                result = ending_by(error)
+            call.chain = ()
+            ending = answered(sender, result) if type(result) in PLAIN else self._called(result, sender)
+            if ending is not None:
+                return ending
+
+    async def _next(self) -> object:
+        """Wait for the next message until `Timeout` is over, or for one that is served while suspended."""
+        then = cast("Timeout | None", self._then)
         seconds = None if then is None or self.suspended else then.seconds
         try:
-            message = await process.receive(seconds, self.is_urgent if self.suspended else None)
+            return await process.receive(seconds, self.is_urgent if self.suspended else None)
         except TimeoutError:
-            message = "timeout"
+            return "timeout"
+
+    async def _handle(self, message: object) -> Ending | None:
         kind = kind_of(message)
         if kind is SYSTEM:
-            self._then = then
             return self.system(message)
-        self._last = message
-        if kind is CALL:
-            return await self._call(message)
+        self._last, self._then = message, None
         if kind is CAST:
             return await self._plain(self._server.handle_cast, message[1])  # type: ignore[index]
         return self.ordered_end(message) or await self._plain(self._server.handle_info, message)
 
-    async def _call(self, message: object) -> Ending | None:
-        _, sender, request, chain = cast("tuple[str, Sender, object, list[str]]", message)
-        result = await serving(sender, chain, self._server.handle_call, request, sender)
+    def _called(self, result: object, sender: Sender) -> Ending | None:
+        """Do what the callback of a call has returned."""
         if not isinstance(result, (Control, Ending)):
             return answered(sender, result)
         match result:

@@ -14,7 +14,7 @@ from typing import Protocol, cast
 from otpnode import process
 from otpnode.behaviours.control import Sender, Server, Status
 from otpnode.behaviours.outside import inside
-from otpnode.behaviours.wire import SYSTEM, ask, check_timeout, exchange, raise_exit, reply
+from otpnode.behaviours.wire import SYSTEM, check_timeout, exchange, raise_exit, replied, reply
 from otpnode.errors import MessageTooLargeError, UnserializableError
 from otpnode.showing import shown
 
@@ -87,7 +87,8 @@ def _same(ended: object, wanted: object) -> bool:
 
 
 async def _request(server: Server, request: object, timeout: float | None) -> object:
-    word, value = cast("tuple[str, object]", await ask(server, SYSTEM, request, timeout))
+    answer = replied(await exchange(server, SYSTEM, request, timeout), server, request)
+    word, value = cast("tuple[str, object]", answer)
     if word != "ok":
         raise_exit(value, (server, request))
     return value

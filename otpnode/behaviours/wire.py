@@ -13,20 +13,21 @@ it wants to call in there would wait for itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from math import isfinite, isnan
 from time import monotonic
-from typing import NoReturn
-from typing import cast as typed
+from typing import NoReturn, TypeGuard
+
+from msgspec import Struct
 
 from otpnode import process
 from otpnode.behaviours.control import Name, Sender, Server
 from otpnode.behaviours.outside import inside
 from otpnode.errors import CallCycleError, CallExit, CallTimeoutError, ProcessNotFoundError
-from otpnode.pid import SYSTEM_SERIAL, Pid, address, is_pid
+from otpnode.pid import PID_PREFIX, SYSTEM_SERIAL, Pid, address
 from otpnode.reasons import NOPROC, SHUTDOWN, mend
-from otpnode.ref import Ref, is_ref
+from otpnode.ref import is_ref
 
 CALL = "$gen_call"
 CAST = "$gen_cast"
@@ -41,18 +42,11 @@ LOOK_SECONDS = 0.1
 """How long a call that has timed out waits for word of what its server is doing."""
 
 
-class NoRoom(TimeoutError):
-    """The time was over before the server's mailbox had room."""
-
-
-class Serving:
+class Serving(Struct):
     """The call that a callback serves: whom it is from, and who waits for it in turn."""
 
-    __slots__ = ("chain", "sender")
-
-    def __init__(self, sender: Sender, chain: Iterable[str]) -> None:
-        self.sender = sender
-        self.chain: tuple[str, ...] = tuple(chain)
+    sender: Sender
+    chain: Sequence[str]
 
     def over(self) -> None:
         """Nobody waits for this call any more, also where a child task still has it in its context."""
@@ -60,7 +54,7 @@ class Serving:
 
 
 SERVING: ContextVar[Serving | None] = ContextVar("otpnode_serving", default=None)
-"""The call being served, set around the callback, so that its child tasks see it too."""
+"""The call being served, so that the callback's child tasks see it too; after it, one that is over."""
 
 
 # -- telling messages apart ---------------------------------------------------
@@ -68,16 +62,28 @@ SERVING: ContextVar[Serving | None] = ContextVar("otpnode_serving", default=None
 
 def kind_of(message: object) -> str:
     """Return `CALL`, `CAST`, `SYSTEM`, or `INFO` for everything else, malformed requests included."""
-    if type(message) is not tuple or not message or type(message[0]) is not str:
+    if type(message) is not tuple or not message:
         return INFO
-    tag, size = message[0], len(message)
-    if tag == CALL and size == 4 and _is_sender(message[1]) and type(message[3]) is list:
+    if is_call(message):
         return CALL
-    if tag == CAST and size == 2:
-        return CAST
-    if tag == SYSTEM and size == 3 and _is_sender(message[1]):
-        return SYSTEM
-    return INFO
+    tag, size = message[0], len(message)
+    if type(tag) is not str:
+        return INFO
+    if tag == CAST:
+        return CAST if size == 2 else INFO
+    return SYSTEM if tag == SYSTEM and size == 3 and _is_sender(message[1]) else INFO
+
+
+def is_call(message: object) -> TypeGuard[tuple[str, Sender, object, list[str]]]:
+    """Tell whether `message` is a `CALL`."""
+    return (
+        type(message) is tuple
+        and len(message) == 4
+        and type(message[0]) is str
+        and message[0] == CALL
+        and _is_sender(message[1])
+        and type(message[3]) is list
+    )
 
 
 def _is_sender(value: object) -> bool:
@@ -130,7 +136,7 @@ async def call(server: Server, request: object, timeout: float | None = 5.0) -> 
         when it times out or is cancelled (SEMANTICS GS-03 … GS-05). Works from any
         number of child tasks at once (RC-10) and from outside a process (CT-05).
     """
-    return await ask(server, CALL, request, timeout)
+    return replied(await exchange(server, CALL, request, timeout), server, request)
 
 
 async def cast(server: Server, request: object) -> None:
@@ -189,7 +195,7 @@ async def _multi_call(
 
     async def one(server: Server) -> None:
         try:
-            replies[server] = await _ask(server, CALL, request, timeout)
+            replies[server] = await call(server, request, timeout)
         except CallExit as error:
             failed[server] = error.reason
 
@@ -208,23 +214,8 @@ async def abcast(servers: Iterable[Server], request: object) -> None:
         await cast(server, request)
 
 
-async def ask(server: Server, tag: str, request: object, timeout: float | None) -> object:
-    """Make a request of either kind, `CALL` or `SYSTEM`, and return the reply; raises as `call`."""
-    seconds = check_timeout(timeout)
-    if process.self() is None:
-        return await inside(_ask, server, tag, request, seconds)
-    return await _ask(server, tag, request, seconds)
-
-
-async def _ask(server: Server, tag: str, request: object, timeout: float | None) -> object:
-    answer = await exchange(server, tag, request, timeout)
-    if len(answer) == 2:
-        return answer[1]
-    raise_exit(answer[4], (server, request))
-
-
 async def exchange(server: Server, tag: str, request: object, timeout: float | None) -> tuple[object, ...]:
-    """Send a request from inside a process and return what comes for it.
+    """Make a request of either kind, `CALL` or `SYSTEM`, and return what comes of it.
 
     Returns:
         ``(ref, reply)``, or ``('DOWN', ref, 'process', pid, reason)``.
@@ -232,35 +223,41 @@ async def exchange(server: Server, tag: str, request: object, timeout: float | N
     Raises:
         CallExit: as `call`, except that a death after the request was sent is returned.
     """
-    call = (server, request)
-    if isinstance(server, str):
-        target = _target(server, call)
+    me = process.self()
+    if me is None:
+        return await inside(exchange, server, tag, request, timeout)
+    target: str
+    if isinstance(server, str) and server.startswith(PID_PREFIX):
+        target = server
     else:
-        target, timeout = await _resolve(server, call, timeout)
-    me = typed(Pid, process.self())
-    chain = _chain_to(target, me, call)
-    ref = await process.monitor(target, alias="reply_demonitor")
-    sender = (me, ref)
+        target, timeout = await _whereis(server, (server, request), timeout)
+    chain: list[str] = [me]
+    serving = SERVING.get()
+    if serving is not None and serving.chain:
+        chain = [*serving.chain, me]
+    if target in chain:
+        raise _cycle(target, chain, (server, request))
+    if serving is not None:
+        del chain[:-MAX_CHAIN]
     try:
-        left = await _deliver(
-            target, (CALL, sender, request, chain) if tag == CALL else (tag, sender, request), timeout
-        )
-        answer = await process.receive(left, ref=ref)
+        if tag == CALL:
+            return await process.request(target, CALL, request, chain, timeout=timeout)
+        return await process.request(target, tag, request, timeout=timeout)
     except ProcessNotFoundError:
-        reason = await _last_word(ref)
-        await _forget(ref)
-        raise CallExit(reason, call) from None
+        raise CallExit(NOPROC, (server, request)) from None
     except TimeoutError as error:
-        await _forget(ref)
-        full = ", its mailbox stayed full" if isinstance(error, NoRoom) else ""
-        raise CallTimeoutError(call, await _seen(target) + full) from None
-    except BaseException:
-        await _forget(ref)
-        raise
-    return typed("tuple[object, ...]", answer)
+        full = ", its mailbox stayed full" if "no room" in str(error) else ""
+        raise CallTimeoutError((server, request), await _seen(target) + full) from None
 
 
-async def _seen(pid: Pid) -> str:
+def replied(answer: tuple[object, ...], server: Server, request: object) -> object:
+    """Return the reply in what has come of a request; raises the `CallExit` for a death."""
+    if len(answer) == 2:
+        return answer[1]
+    raise_exit(answer[4], (server, request))
+
+
+async def _seen(pid: str) -> str:
     """Say what a server that has not answered in time is doing, if its shard does within `LOOK_SECONDS`."""
     try:
         async with asyncio.timeout(LOOK_SECONDS):
@@ -273,69 +270,29 @@ async def _seen(pid: Pid) -> str:
     return f"{pid}{label} has {found['message_queue_len']} messages queued and is at {found['current']}"
 
 
-async def _deliver(target: Pid, message: object, timeout: float | None) -> float | None:
-    """Send, waiting for room if need be; returns the seconds that are left."""
-    if process.send_nowait(target, message):
-        return timeout
-    began = monotonic()
-    try:
-        async with asyncio.timeout(timeout):
-            await process.send(target, message)
-    except TimeoutError:
-        raise NoRoom from None
-    return None if timeout is None else max(0.0, timeout - (monotonic() - began))
-
-
-async def _last_word(ref: Ref) -> object:
-    """Return why a target that took no message is dead: what its monitor says, else ``'noproc'``."""
-    try:
-        down = await process.receive(0, ref=ref)
-    except TimeoutError:
-        return NOPROC
-    return typed("tuple[object, ...]", down)[-1]
-
-
-async def _forget(ref: Ref) -> None:
-    """End the monitor and alias of a call, and take what has come for it out of the mailbox."""
-    await process.demonitor(ref, flush=True)
-    try:
-        await process.receive(0, ref=ref)
-    except TimeoutError:
-        return
-
-
-def _target(server: str, call: object) -> Pid:
+async def _whereis(server: Server, call: object, timeout: float | None) -> tuple[str, float | None]:
+    """Return who has a name, and the seconds that are left for the call."""
     check_server(server)
-    if is_pid(server):
-        return Pid(server)
-    pid = process.whereis(server)
+    left = check_timeout(timeout)
+    if isinstance(server, str):
+        pid = process.whereis(server)
+    else:
+        began = monotonic()
+        try:
+            async with asyncio.timeout(left):
+                pid = await server.whereis()
+        except TimeoutError:
+            raise CallTimeoutError(call, "its name was not resolved") from None
+        left = None if left is None else max(0.0, left - (monotonic() - began))
     if pid is None:
         raise CallExit(NOPROC, call)
-    return pid
+    return pid, left
 
 
-async def _resolve(name: Name, call: object, timeout: float | None) -> tuple[Pid, float | None]:
-    """Return who has `name`, and the seconds that are left for the call."""
-    check_server(name)
-    began = monotonic()
-    try:
-        async with asyncio.timeout(timeout):
-            pid = await name.whereis()
-    except TimeoutError:
-        raise CallTimeoutError(call, "its name was not resolved") from None
-    if pid is None:
-        raise CallExit(NOPROC, call)
-    return pid, None if timeout is None else max(0.0, timeout - (monotonic() - began))
-
-
-def _chain_to(target: Pid, me: Pid, call: object) -> list[str]:
-    if target == me:
-        raise CallCycleError("calling_self", call)
-    serving = SERVING.get()
-    chain = [me] if serving is None else [*serving.chain, me]
-    if target in chain:
-        raise CallCycleError(("cycle", chain[chain.index(target) :]), call)
-    return typed("list[str]", chain[-MAX_CHAIN:])
+def _cycle(target: str, chain: list[str], call: object) -> CallCycleError:
+    if target == chain[-1]:
+        return CallCycleError("calling_self", call)
+    return CallCycleError(("cycle", chain[chain.index(target) :]), call)
 
 
 def raise_exit(reason: object, call: object) -> NoReturn:

@@ -47,6 +47,7 @@ from otpnode.process.lifecycle import exit, link, spawn, spawn_link, spawn_monit
 from otpnode.process.messages import receive, send, send_nowait
 from otpnode.process.monitoring import alias, demonitor, make_ref, monitor, unalias
 from otpnode.process.naming import register, registered, unregister, whereis
+from otpnode.process.requests import request
 from otpnode.process.stopping import stop_node
 from otpnode.process.threads import call_threadsafe
 from otpnode.process.timing import cancel_timer, exit_after, read_timer, send_after, sleep, start_timer
@@ -96,6 +97,7 @@ __all__ = [
     "receive",
     "register",
     "registered",
+    "request",
     "schedulers",
     "self",
     "send",

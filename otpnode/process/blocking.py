@@ -5,8 +5,11 @@ would ever read. Inside a shard the chain is followed when a send is about to wa
 Between shards no one sees the whole chain, so a send that has waited for 10 ms sends
 a probe along it: each shard passes the probe on as far as it knows, and a probe that
 comes back to its sender proves a circle (Chandy and Misra's edge chasing). One
-message is then admitted over the bound. A circle that has meanwhile dissolved costs
-one slot; a probe lost to a dying shard costs nothing, because its death frees the
+message is then admitted over the bound. Programs that run in a circle once run in it
+again with the next message, so whoever had a circle broken a moment ago does not wait
+the 10 ms: with them every message took that long, a flood of echoes seconds, and calls
+to processes in the circle ran out of time, on shards only. A circle that has meanwhile
+dissolved costs one slot; a probe lost to a dying shard costs nothing, because its death frees the
 senders that waited there.
 """
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PROBE_SECONDS = 0.010
+MOMENT_SECONDS = 1.0
 STUCK_SECONDS = 5.0
 """How long a send may wait before the log says who waits for whom."""
 
@@ -56,7 +60,9 @@ class Block:
             self._alarm = deadlines.after(STUCK_SECONDS, self._warn)
         else:
             self._sender.blocks = [*(self._sender.blocks or ()), self]
-            self._alarm = deadlines.after(PROBE_SECONDS, self._probe)
+            circled = self._sender.circled_at
+            at_once = circled is not None and deadlines.now() - circled < MOMENT_SECONDS
+            self._alarm = deadlines.after(0.0 if at_once else PROBE_SECONDS, self._probe)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -67,6 +73,8 @@ class Block:
 
     def overcommit(self) -> None:
         """Break the circle here."""
+        if self._sender is not None:
+            self._sender.circled_at = self._shard.deadlines.now()
         self._overcommit()
 
     def _probe(self) -> None:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_CARRIED: dict[str, ContextVar[object]] = {}
+CARRIED: dict[str, ContextVar[object]] = {}
 
 
 def carry(var: ContextVar[T]) -> ContextVar[T]:
@@ -29,7 +29,7 @@ def carry(var: ContextVar[T]) -> ContextVar[T]:
         The value travels like an argument of the spawn, on every topology
         (SEMANTICS SP-07). Variables not declared are at their defaults in the child.
     """
-    known = _CARRIED.setdefault(var.name, var)  # type: ignore[arg-type]
+    known = CARRIED.setdefault(var.name, var)  # type: ignore[arg-type]
     if known is not var:
         raise ValueError(f"a context variable named {var.name!r} is carried already; give this one a name of its own")
     return var
@@ -38,7 +38,7 @@ def carry(var: ContextVar[T]) -> ContextVar[T]:
 def carried_values() -> dict[str, object]:
     """Return the values set in the calling context, by variable name."""
     values: dict[str, object] = {}
-    for name, var in _CARRIED.items():
+    for name, var in CARRIED.items():
         try:
             values[name] = var.get()
         except LookupError:
@@ -49,6 +49,6 @@ def carried_values() -> dict[str, object]:
 def install(context: Context, values: dict[str, object]) -> None:
     """Set carried values in the context of a new process."""
     for name, value in values.items():
-        var = _CARRIED.get(name)
+        var = CARRIED.get(name)
         if var is not None:
             context.run(var.set, value)

@@ -78,6 +78,13 @@ class Deaths:
         if proc.state == DEAD:
             proc.drop_body()
             return
+        if (
+            type(how) is StopIteration
+            and proc.state != EXITING
+            and not (proc.links or proc.monitored_by or proc.monitors or proc.children or proc.rare)
+        ):
+            self._returned(proc, how.value)
+            return
         if proc.state != EXITING:
             reason = _reason_of(how)
             if not isinstance(how, (StopIteration, ProcessExit, asyncio.CancelledError, Interrupted)):
@@ -88,8 +95,32 @@ class Deaths:
         elif isinstance(how, ProcessExit):
             proc.conclude(None, None)
         else:
+            if proc.reason is not how:
+                # Its frames lead back to `proc`, which only the collector would free then.
+                BaseException.with_traceback(how, None)
             proc.conclude(None, how)
         self._settle(proc)
+        proc.drop_body()
+
+    def _returned(self, proc: Proc, value: object) -> None:
+        """The usual end, a return by one that is tied to nobody: the three steps in one."""
+        shard = self._shard
+        table = shard.table
+        pid = proc.pid
+        proc.state = DEAD
+        proc.value = value
+        proc.cut_off = True
+        self._leave(proc, NORMAL)
+        named = shard.names.holds(pid)
+        if named:
+            table.exiting[pid] = proc
+        del table.live[pid]
+        if proc.box is not None:
+            table.mailboxes.pop(pid, None)
+        if named:
+            shard.names.release(pid, partial(self._tell, proc))
+        else:
+            shard.on_death(proc)
         proc.drop_body()
 
     def unborn(self, proc: Proc) -> None:
@@ -100,19 +131,24 @@ class Deaths:
 
     def _retire(self, proc: Proc, reason: object) -> None:
         proc.state = EXITING
+        self._shard.table.retire(proc)
+        self._leave(proc, reason)
+        if proc.timers:
+            timers, proc.timers = proc.timers, None
+            for ref in timers:
+                self._shard.timers.pop(ref).deadline.cancel()
+
+    def _leave(self, proc: Proc, reason: object) -> None:
+        """Write down what it died of, and take no part any more."""
         proc.reason = reason
-        proc.irregular = True
-        proc.deaf = True
+        proc.irregular = proc.deaf = True
         shard = self._shard
-        shard.table.retire(proc)
         shard.serials.release(proc.serial)
         shard.ended += 1
         if proc.spread:
             shard.count_spread(-1)
-        proc.mailbox.close()
-        timers, proc.timers = proc.timers, None
-        for ref in timers or ():
-            shard.timers.pop(ref).deadline.cancel()
+        if proc.box is not None:
+            proc.box.close()
 
     def _report(self, proc: Proc, error: BaseException) -> None:
         reporter = self.reporters.pop(proc.pid, None)
@@ -146,7 +182,7 @@ class Deaths:
         for child in children or ():
             child.cancel()
         aliases, proc.aliases = proc.aliases, None
-        for ref in aliases or ():
+        for ref in (*(aliases or ()), *(proc.monitors or ())):
             self._shard.table.aliases.pop(ref, None)
         self._shard.names.release(proc.pid, partial(self._tell, proc))
 

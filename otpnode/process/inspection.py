@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from otpnode.pid import PID_PREFIX, Pid, address
-from otpnode.process.current import CURRENT, HOSTS, here
+from otpnode.process.current import HOSTS, caller, here
 from otpnode.process.current import me as current_process
 from otpnode.process.entry import entered, entered_process
 from otpnode.process.info import check_keys, snapshot
@@ -23,7 +23,7 @@ def self() -> Pid | None:
 
     Right in child tasks and in ``asyncio.to_thread`` too (CT-01).
     """
-    proc = CURRENT.get()
+    proc = caller()
     return None if proc is None or proc.cut_off else proc.pid
 
 
@@ -34,6 +34,14 @@ def is_alive(pid: Pid | str) -> bool:
         Plain, no round trip. For another shard's process it may say True a little too
         long, never after its DOWN, EXIT or the end of its name was seen (SEMANTICS PI-02).
     """
+    me = caller()
+    if me is not None and type(pid) is str:
+        shard = me.shard
+        if shard.running is me:
+            if pid in shard.table.live:
+                return True
+            if shard.router.outbound is None and pid[:4] == PID_PREFIX:
+                return False
     if not HOSTS or not isinstance(pid, str):
         return False
     shard = here()

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, cast
 from otpnode.errors import ProcessExit, ProcessNotFoundError
 from otpnode.pid import PID_PREFIX, Pid
 from otpnode.process import exits
-from otpnode.process.entry import entered, entered_process, surface
+from otpnode.process.carry import CARRIED
+from otpnode.process.current import caller
+from otpnode.process.entry import entered, entered_process, spent, surface
 from otpnode.process.exits import Die, is_text
 from otpnode.process.reception import links_of
 from otpnode.process.spawning import (
@@ -19,6 +21,7 @@ from otpnode.process.spawning import (
     check_on,
     give_birth,
     give_named_birth,
+    make_at_once,
     make_birth,
     shard_down,
     tell_late,
@@ -79,6 +82,30 @@ async def spawn(
         it waits may leave its child: an unlinked one lives, a linked one ends with
         ``'abandoned'`` (SP-09).
     """
+    me = caller()
+    if me is not None and name is None and mailbox_limit is DEFAULT:
+        shard = me.shard
+        if (
+            shard.running is me
+            and not me.irregular
+            and (on == "local" or (on == "spread" and shard.placer is None))
+            and not CARRIED
+            and shard.copier is None
+            and callable(func)
+            and (args is None or isinstance(args, (list, tuple)))
+            and (kwargs is None or isinstance(kwargs, dict))
+            and (mailbox or not trap_exits)
+        ):
+            me.ops = ops = me.ops + 1
+            if not ops & 7 and spent(me):
+                await asyncio.sleep(0)
+            proc = make_at_once(me, func, args, kwargs)
+            if label is not None or trap_exits or not mailbox:
+                proc.label = label
+                proc.trap_exits = trap_exits
+                proc.deaf = not mailbox
+            shard.ready.append(proc)  # The slice that the caller runs in looks here.
+            return proc.pid
     return await _spawn(
         "spawn", func, args, kwargs, name, on=on, mailbox=mailbox, mailbox_limit=mailbox_limit,
         trap_exits=trap_exits, label=label,

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeGuard, cast
 
 if TYPE_CHECKING:
     import asyncio
@@ -42,6 +42,9 @@ IDLE = 0
 PARKED = 1
 WOKEN = -1
 SPECIAL = 2
+
+NOBODY_ASKS: tuple[object, ...] = ()
+"""In `Mailbox.answer` while the owner makes no request."""
 
 
 class Exempt:
@@ -56,6 +59,9 @@ class Exempt:
 class Grants(Protocol):
     """Who hears of room for senders on other shards; see `otpnode.transport.credit`."""
 
+    due: bool
+    """Whether anybody would be given something now: `on_room` and `on_park` are to be called."""
+
     def on_room(self, users: int, limit: int) -> None:
         """`users` messages are queued under a bound of `limit`: a slot has just become free."""
         ...
@@ -69,10 +75,34 @@ class Grants(Protocol):
         ...
 
 
+class Unopened:
+    """Stands in for the queue of a mailbox that nothing has come to: a deque takes 760 bytes, empty or not."""
+
+    __slots__ = ("_box",)
+
+    def __init__(self, box: Mailbox) -> None:
+        self._box = box
+
+    def append(self, entry: object) -> None:
+        """Become a queue with its first entry."""
+        self._box.queue = deque((entry,))
+
+    def clear(self) -> None:
+        """Become an empty queue."""
+        self._box.queue = deque()
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getitem__(self, index: int) -> object:
+        raise IndexError(index)
+
+
 class Mailbox:
     """One process's queue and the waits on it; see the module's argument."""
 
     __slots__ = (
+        "answer",
         "blocked",
         "bound",
         "care",
@@ -94,13 +124,14 @@ class Mailbox:
 
     def __init__(self, owner: Proc, limit: int) -> None:
         self.owner = owner
-        self.queue: deque[object] = deque()
+        self.queue: deque[object] = cast("deque[object]", Unopened(self))
         self.bound = limit
         self.limit = limit
         self.gate = SPECIAL if owner.deaf else IDLE
         self.state = IDLE
         self.care = False
         self.wanted: str | None = None
+        self.answer: tuple[object, ...] | None = NOBODY_ASKS
         self.exempt = 0
         self.scanned = 0
         self.matching = False
@@ -173,7 +204,9 @@ class Mailbox:
                     return True
         if not self.parked or (self.wanted is not None and self.wanted not in refs):
             return False
-        if type(entry) is Exempt:
+        if self.answer is None and type(message) is tuple:
+            self.answer = message
+        elif type(entry) is Exempt:
             self._queue_exempt(entry)
         else:
             self.queue.append(entry)
@@ -208,11 +241,11 @@ class Mailbox:
         else:
             message = entry
             # Other shards first: the senders here would take every slot as it comes free (MB-03).
-            if self.grants is not None:
+            if self.grants is not None and self.grants.due:
                 self.grants.on_room(self.users, self.bound)
             if self.blocked:
                 self._offer()
-        self.care = bool(self.exempt or self.blocked or self.grants is not None or self.older)
+        self.care = bool(self.exempt or self.blocked or self.older or (self.grants is not None and self.grants.due))
         return message
 
     # -- senders that wait ----------------------------------------------------
@@ -265,6 +298,11 @@ class Mailbox:
         self.wanted = None
         self.set_state(IDLE)
 
+    def overdue(self) -> None:
+        """The time is over for what the owner waits for."""
+        if self.parked:
+            self._wake()
+
     def set_state(self, state: int) -> None:
         """Say where the owner stands; `gate` follows."""
         self.state = state
@@ -299,7 +337,7 @@ class Mailbox:
             if index < stop:
                 break
             message = entry.message if type(entry) is Exempt else entry
-            if ref in refs_in(message) and (match is None or match(message)):
+            if holds(message, ref) and (match is None or match(message)):
                 found = index
         return found
 
@@ -333,6 +371,16 @@ class Mailbox:
         waits, self.waits, self.claims = self.waits, None, None
         for waiter in (waits or {}).values():
             waiter.cancel()
+
+
+def holds(message: object, ref: str | None) -> TypeGuard[tuple[object, ...]]:
+    """Tell whether `ref` stands in a message where a ref can, as `refs_in`; of a full mailbox each is asked."""
+    if type(message) is not tuple or not message:
+        return False
+    first = message[0]
+    if first is ref or (type(first) is str and first == ref):
+        return True
+    return len(message) > 1 and type(message[1]) is str and message[1] == ref
 
 
 def refs_in(message: object) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from otpnode.errors import ProcessNotFoundError
 from otpnode.pid import PID_PREFIX
 from otpnode.process import waiting
 from otpnode.process.blocking import Block, closes_a_circle
-from otpnode.process.current import CURRENT, here
+from otpnode.process.current import caller, here
 from otpnode.process.entry import entered, entered_process, spent
 from otpnode.process.mailbox import IDLE, PARKED, SPECIAL, WOKEN, Exempt, Mailbox
 from otpnode.ref import REF_PREFIX
@@ -60,7 +60,7 @@ async def send(target: Pid | Ref | str, message: object) -> None:
         while it waits has not been sent (MB-04). Inside a shard the receiver gets
         the same object, between shards an equal copy (SD-06).
     """
-    me = CURRENT.get()
+    me = caller()
     if me is not None:
         shard = me.shard
         if shard.running is me:
@@ -78,6 +78,10 @@ async def send(target: Pid | Ref | str, message: object) -> None:
                     box.queue.append(message)
                     box.gate = WOKEN
                     shard.ready.append(box.owner)
+                    return
+            else:
+                way = shard.ways.get(target)
+                if way is not None and way(me.pid, message):
                     return
     await _send(target, message)
 
@@ -109,8 +113,13 @@ def send_nowait(target: Pid | Ref | str, message: object) -> bool:
     Raises:
         ProcessNotFoundError, UnserializableError, MessageTooLargeError, TypeError: as `send`.
     """
+    me = caller()
+    if me is not None and me.shard.running is me and me.shard.copier is None:
+        owner = me.shard.aliases.get(target)
+        if owner is not None:
+            me.shard.reception.through_alias(owner, target, message)
+            return True
     shard = here()
-    me = CURRENT.get()
     to = resolve(shard, target)
     if to.startswith(REF_PREFIX):
         shard.router.post(AliasMessage(_sender(shard, me), to, message))
@@ -154,7 +163,13 @@ def copied(shard: Shard, message: object) -> object:
 
 
 def _local(shard: Shard, target: object) -> Mailbox | None:
-    return shard.mailboxes.get(target) if isinstance(target, str) else None
+    if not isinstance(target, str):
+        return None
+    box = shard.mailboxes.get(target)
+    if box is None and shard.copier is None:
+        proc = shard.table.live.get(target)
+        box = None if proc is None else proc.mailbox
+    return box
 
 
 def _sender(shard: Shard, me: Proc | None) -> str:
@@ -207,10 +222,10 @@ async def receive(timeout: float | None = None, match: Match | None = None, *, r
         FIFO per sender. Cancelling either returns the message or leaves it queued
         (RC-09). Messages that do not match keep their places (RC-05).
     """
-    me = CURRENT.get()
+    me = caller()
     if me is not None and timeout is None and match is None and ref is None:  # noqa: SIM102
         if me.shard.running is me:
-            box = me.mailbox
+            box = me.box or me.mailbox
             if box.gate == IDLE:
                 queue = box.queue
                 if queue:
@@ -221,7 +236,7 @@ async def receive(timeout: float | None = None, match: Match | None = None, *, r
                     message = queue.popleft()
                     return box.took(message) if box.care else message
                 if not box.care:
-                    while not queue:
+                    while True:
                         box.gate = PARKED
                         try:
                             await me.place
@@ -232,13 +247,15 @@ async def receive(timeout: float | None = None, match: Match | None = None, *, r
                             box.gate = IDLE
                         else:
                             box.unpark()
-                    message = queue.popleft()
-                    return box.took(message) if box.care else message
+                        queue = box.queue
+                        if queue:
+                            message = queue.popleft()
+                            return box.took(message) if box.care else message
     return await _receive(timeout, match, ref)
 
 
 async def _receive(timeout: float | None, match: Match | None, ref: str | None) -> object:
-    seconds = _check_timeout(timeout)
+    seconds = check_timeout(timeout)
     if match is not None and iscoroutinefunction(match):
         raise TypeError("match must be a plain function, not an async one")
     me = await entered_process("receive")
@@ -303,7 +320,8 @@ def _scan(box: Mailbox, match: Match | None, ref: str | None) -> int:
     return -1
 
 
-def _check_timeout(timeout: object) -> float | None:
+def check_timeout(timeout: object) -> float | None:
+    """Return the seconds of a valid timeout, None for 'for ever' (RC-03)."""
     if timeout is None:
         return None
     if not isinstance(timeout, (int, float)) or isinstance(timeout, bool):

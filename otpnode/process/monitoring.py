@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 ALIAS_MODES = ("explicit_unalias", "demonitor", "reply_demonitor")
 
+ENDS_WITH_THE_MONITOR = ("demonitor", "reply_demonitor")
+"""Modes that are kept in the monitor's record; the others in `Proc.aliases`."""
+
 
 async def monitor(target: Pid | str, *, alias: str | None = None, tag: object = "DOWN") -> Ref:
     """Watch a process: one message when it dies.
@@ -67,7 +70,7 @@ async def monitor(target: Pid | str, *, alias: str | None = None, tag: object = 
     if alias is not None:
         _activate(me, ref, cast(AliasMode, alias))
     if pid is None:
-        if alias in ("demonitor", "reply_demonitor"):
+        if alias in ENDS_WITH_THE_MONITOR:
             drop_alias(me, ref)
         me.mailbox.put_exempt((tag, ref, "process", shown, NOPROC))
         return ref
@@ -100,7 +103,7 @@ async def demonitor(ref: Ref | str, flush: bool = False, info: bool = False) -> 
     record = me.monitors.pop(ref, None) if me.monitors else None
     if record is not None:
         me.shard.router.post(Demonitor(me.pid, record.target, ref))
-        if record.alias in ("demonitor", "reply_demonitor"):
+        if record.alias in ENDS_WITH_THE_MONITOR:
             drop_alias(me, ref)
     if flush:
         me.mailbox.remove_refs(lambda message: not _is_down(message, ref))
@@ -147,9 +150,10 @@ def make_ref() -> Ref:
 
 
 def _activate(me: Proc, ref: Ref, mode: AliasMode) -> None:
-    me.aliases = me.aliases or {}
-    me.aliases[ref] = mode
-    me.shard.table.aliases[ref] = me
+    me.shard.aliases[ref] = me
+    if mode not in ENDS_WITH_THE_MONITOR:
+        me.aliases = me.aliases or {}
+        me.aliases[ref] = mode
     if asyncio.current_task() is cast("asyncio.Task[object]", me):
         me.mailbox.set_mark(ref)
     elif mode == "reply_demonitor":

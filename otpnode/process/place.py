@@ -17,7 +17,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, cast
+
+from otpnode.process.current import CURRENT
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -113,6 +115,19 @@ class Place(tuple[Bay]):
         __await__ = tuple.__iter__
 
 
-def make_place(bay: Bay) -> Place:
-    """Make the awaitable of `bay`."""
-    return tuple.__new__(Place, (bay,))
+class FirstPlace:
+    """Stands in for the place of a process that has not waited yet; awaited, it makes the real one."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[object, None, None]:
+        me = cast("Proc", CURRENT.get())
+        me.bay = Bay(me)
+        me.place = Place((me.bay,))
+        return me.place.__await__()
+
+
+NO_BAY: Final = Bay(cast("Proc", None))
+"""The bay of a process that has not waited yet: nobody yields it, nothing waits there."""
+
+FIRST_PLACE: Final = FirstPlace()

@@ -4,7 +4,7 @@
 the current task: ``asyncio.timeout``, ``TaskGroup``, ``wait_for``, streams and
 anyio work inside a process because every question they ask of a Task has an
 answer here. Rejected: one asyncio Task per process. A Task needs a Future and a
-Handle per wake-up; the run queue needs neither (``benchmarks/pingpong.py`` holds the
+Handle per wake-up; the run queue needs neither (``benchmarks/local.py`` holds the
 two against each other).
 
 The run queue steps a process that is regular: it has begun, it is not being
@@ -14,15 +14,17 @@ cancelled and it is not ending. Everything else sets `irregular` and takes `step
 from __future__ import annotations
 
 import asyncio
+from asyncio import Future
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from types import FrameType
-from typing import TYPE_CHECKING, TextIO, cast
+from typing import TYPE_CHECKING, Final, TextIO, cast
 
 from otpnode.process.asyncio_names import CURRENT_TASKS, UNCANCEL_CLEARS, task_get_stack, task_print_stack
 from otpnode.process.current import CURRENT
 from otpnode.process.mailbox import WOKEN, Mailbox
-from otpnode.process.place import Bay, make_place
+from otpnode.process.place import FIRST_PLACE, NO_BAY, Bay, FirstPlace, Place
+from otpnode.process.rare import Rare
 from otpnode.process.relations import AliasMode, LinkTable, MonitorRecord
 
 if TYPE_CHECKING:
@@ -38,100 +40,92 @@ DEAD = 3
 
 STATUS = ("waiting", "waiting", "exiting", "dead")
 
-Body = Callable[..., object]
+Body = Coroutine[object, None, object]
+Call = tuple[Callable[..., object], tuple[object, ...], dict[str, object]]
 DoneCallback = Callable[["Proc"], object]
+
+_BECOME: Final = CURRENT.set
+NOWHERE: Final = Context()
+"""The context of the dead; nothing runs in it."""
 
 
 class Proc:
     """A process of this shard; the owner of a mailbox, and a task to asyncio."""
 
     __slots__ = (
-        "__weakref__",
-        "_callbacks",
-        "_cancel_message",
-        "_coro",
-        "_exception",
-        "_fut_waiter",
-        "_must_cancel",
-        "_name",
-        "_num_cancels",
-        "_value",
-        "aliases",
-        "ancestors",
-        "bay",
-        "begun_at",
-        "blocks",
-        "body",
-        "children",
-        "context",
-        "cut_off",
-        "deaf",
-        "dictionary",
-        "grace",
-        "irregular",
-        "label",
-        "links",
-        "mailbox",
-        "monitored_by",
-        "monitors",
-        "ops",
-        "pid",
-        "place",
-        "reason",
-        "run",
-        "send",
-        "serial",
-        "shard",
-        "spread",
-        "state",
-        "timers",
-        "trap_exits",
+        *("__weakref__", "shard", "pid", "serial", "state", "irregular", "deaf", "cut_off", "trap_exits", "spread"),
+        *("ops", "begun_at", "send", "context", "box", "bay", "place", "reason", "value", "ancestors", "line"),
+        *("links", "monitors", "monitored_by", "children", "rare"),
+        *("_coro", "_exception", "_fut_waiter", "_must_cancel", "_cancel_message", "_num_cancels"),
     )
 
-    def __init__(self, shard: Shard, pid: Pid, serial: int, limit: int, *, deaf: bool = False) -> None:
+    # Written before they are read, so that a birth need not pay for them.
+    ops: int
+    begun_at: float
+    reason: object
+    value: object
+    """What the function returned, once it has ended."""
+    _cancel_message: object
+
+    call: Rare[Call] = Rare()
+    """What becomes the coroutine at the first step, if it could not be made before."""
+    label: Rare[str] = Rare()
+    aliases: Rare[dict[str, AliasMode]] = Rare()
+    dictionary: Rare[dict[object, object]] = Rare()
+    timers: Rare[set[str]] = Rare()
+    blocks: Rare[list[Block]] = Rare()
+    circled_at: Rare[float] = Rare()
+    """When a circle of full mailboxes was last broken at a send of its own."""
+    grace: Rare[Deadline] = Rare()
+    _callbacks: Rare[list[tuple[DoneCallback, Context | None]]] = Rare()
+    _name: Rare[str] = Rare()
+
+    def __init__(self, shard: Shard, pid: Pid, serial: int, coro: Body | None = None, *, deaf: bool = False) -> None:
         self.shard = shard
         self.pid = pid
         self.serial = serial
-        self.state = NEW
-        self.irregular = True
         self.deaf = deaf
         self.cut_off = False
         self.trap_exits = False
         self.spread = False
-        self.ops = 0
-        self.begun_at = 0.0
-        self.reason: object = None
-        self.body: tuple[Body, tuple[object, ...], dict[str, object]] | None = None
-        self.label: str | None = None
-        self.ancestors: list[str] = []
+        self.send: Callable[[None], object] | None
+        if coro is None:
+            self.state = NEW
+            self.irregular = True
+            self.send = None
+        else:
+            self.state = RUNNING_STATE
+            self.irregular = False
+            self.send = coro.send
+        self.context = context = Context()
+        context.run(_BECOME, self)
+        self.box: Mailbox | None = None
+        self.bay: Bay = NO_BAY
+        self.place: Place | FirstPlace = FIRST_PLACE
+        self.ancestors: tuple[str, ...] = ()
+        self.line: tuple[str, ...] | None = None
         self.links: LinkTable | None = None
         self.monitors: dict[str, MonitorRecord] | None = None
-        self.aliases: dict[str, AliasMode] | None = None
         self.monitored_by: dict[str, str] | None = None
-        self.dictionary: dict[object, object] | None = None
         self.children: set[asyncio.Future[object]] | None = None
-        self.timers: set[str] | None = None
-        self.blocks: list[Block] | None = None
-        self.grace: Deadline | None = None
-        self.bay = Bay(self)
-        self.place = make_place(self.bay)
-        self.mailbox = Mailbox(self, limit)
-        self.context: Context = Context()
-        self.context.run(CURRENT.set, self)
-        self.run = self.context.run
-        self.send: Callable[[None], object] | None = None
-        self._coro: Coroutine[object, None, object] | None = None
+        self.rare: dict[str, object] | None = None
+        self._coro: Body | None = coro
+        self._exception: BaseException | None = None
         self._fut_waiter: asyncio.Future[object] | None = None
         self._must_cancel = False
-        self._cancel_message: object = None
         self._num_cancels = 0
-        self._callbacks: list[tuple[DoneCallback, Context | None]] | None = None
-        self._exception: BaseException | None = None
-        self._value: object = None
-        self._name: str | None = None
 
     def __repr__(self) -> str:
         return f"<Proc {self.pid} {self.label or ''} {STATUS[self.state]}>"
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """The mailbox, made for the first who looks: who neither receives nor is sent anything has none."""
+        box = self.box
+        if box is None:
+            self.box = box = Mailbox(self, self.shard.default_bound)
+            self.shard.table.opened(self, box)
+        return box
 
     # -- being driven ---------------------------------------------------------
 
@@ -150,7 +144,7 @@ class Proc:
             return
         shard = self.shard
         loop = shard.loop
-        thrown = self._take_cancellation()
+        cancelled, self._must_cancel = self._must_cancel, False
         self.irregular = self.state >= EXITING
         shard.running = None if self.irregular else self
         self.ops = 0
@@ -159,11 +153,12 @@ class Proc:
             if self.send is None:
                 self._begin()
             send = self.send
-            if thrown is not None:
-                throw = cast(Coroutine[object, None, object], self._coro).throw
-                yielded = throw(thrown) if inside else self.run(throw, thrown)
+            if cancelled:
+                # Kept in no variable: its traceback may lead to this frame.
+                throw = cast(Body, self._coro).throw
+                yielded = throw(self._cancellation()) if inside else self.context.run(throw, self._cancellation())
             else:
-                yielded = send(None) if inside else self.run(send, None)  # type: ignore[misc, arg-type]
+                yielded = send(None) if inside else self.context.run(send, None)  # type: ignore[misc, arg-type]
         except BaseException as exc:
             shard.running = None
             CURRENT_TASKS.pop(loop, None)
@@ -174,8 +169,8 @@ class Proc:
         self.waits_for(yielded)
 
     def _begin(self) -> None:
-        func, args, kwargs = cast("tuple[Body, tuple[object, ...], dict[str, object]]", self.body)
-        coro = self.run(func, *args, **kwargs)
+        func, args, kwargs = cast(Call, self.call)
+        coro = self.context.run(func, *args, **kwargs)
         if not isinstance(coro, Coroutine):
             name = getattr(func, "__qualname__", repr(func))
             raise TypeError(
@@ -183,14 +178,11 @@ class Proc:
             )
         self._coro = coro
         self.send = coro.send
-        self.body = None
+        self.call = None
         if self.state == NEW:
             self.state = RUNNING_STATE
 
-    def _take_cancellation(self) -> BaseException | None:
-        if not self._must_cancel:
-            return None
-        self._must_cancel = False
+    def _cancellation(self) -> BaseException:
         message, self._cancel_message = self._cancel_message, None
         return asyncio.CancelledError() if message is None else asyncio.CancelledError(message)
 
@@ -215,11 +207,23 @@ class Proc:
             else:
                 shard.running = None
                 CURRENT_TASKS.pop(loop, None)
-                self.waits_for(yielded)
+                if (
+                    type(yielded) is Future
+                    and yielded._asyncio_future_blocking
+                    and not self.irregular
+                    and yielded.get_loop() is loop
+                ):
+                    # What `waits_for` does with it, in place: a stream of awaited futures is a tenth faster.
+                    yielded._asyncio_future_blocking = False
+                    yielded.add_done_callback(self.wakeup, context=self.context)
+                    self._fut_waiter = yielded
+                else:
+                    self.waits_for(yielded)
         finally:
             # A send on this step has put its receiver on the queue as in a slice, which this is not. Even when the
             # watchdog's exception came as late as here: the receiver has done nothing to deserve it (FS-03).
-            shard.queue.ensure()
+            if shard.ready or shard.deadlines.young:
+                shard.queue.ensure()
 
     def waits_for(self, yielded: object) -> None:
         """Arrange the next step from what the coroutine yielded, as ``asyncio.Task`` does."""
@@ -252,7 +256,7 @@ class Proc:
         loop = self.shard.loop
         CURRENT_TASKS[loop] = self
         try:
-            yielded = cast(Coroutine[object, None, object], self._coro).throw(cast(BaseException, future.exception()))
+            yielded = cast(Body, self._coro).throw(cast(BaseException, future.exception()))
         except BaseException as exc:
             CURRENT_TASKS.pop(loop, None)
             self.ended(exc)
@@ -265,26 +269,23 @@ class Proc:
         self.shard.deaths.ended(self, how)
 
     def drop_body(self) -> None:
-        """Let go of the coroutine and context; what is left of the dead is a few words."""
-        self._coro = None
-        self.send = None
-        self.body = None
-        self._fut_waiter = None
+        """Let go of what leads back here: the last who knew of the dead frees them, no collector is needed."""
+        self._coro = self.send = self._fut_waiter = None
+        self.call = None
+        self.context = NOWHERE
+        self.bay = NO_BAY
+        self.place = FIRST_PLACE
+        self.box = self.shard.graveyard
 
     # -- what a Task answers --------------------------------------------------
 
     def conclude(self, value: object, exception: BaseException | None) -> None:
         """Become done, and call back whoever asked."""
-        self._value = value
+        self.value = value
         self._exception = exception
         callbacks, self._callbacks = self._callbacks, None
         for callback, context in callbacks or ():
             self.shard.loop.call_soon(callback, self, context=context)
-
-    @property
-    def value(self) -> object:
-        """What the function returned."""
-        return self._value
 
     def cancel(self, msg: object = None) -> bool:
         """Request cancellation, as ``Task.cancel``; uncaught, the process ends with ``'cancelled'`` (AC-06)."""
@@ -296,9 +297,9 @@ class Proc:
         self._must_cancel = True
         self._cancel_message = msg
         self.irregular = True
-        mailbox = self.mailbox
-        if mailbox.parked and not self.bay.driven:
-            mailbox.set_state(WOKEN)
+        box = self.box
+        if box is not None and box.parked and not self.bay.driven:
+            box.set_state(WOKEN)
             self.shard.queue.put(self)
         return True
 
@@ -327,7 +328,7 @@ class Proc:
         self._check_done()
         if self._exception is not None:
             raise self._exception
-        return self._value
+        return self.value
 
     def exception(self) -> BaseException | None:
         """Return the exception that ended it; None after a return."""
@@ -351,7 +352,7 @@ class Proc:
         """Forget `callback`; returns how many were removed."""
         before = self._callbacks or []
         self._callbacks = [entry for entry in before if entry[0] != callback]
-        return len(before) - len(self._callbacks)
+        return len(before) - len(self._callbacks or ())
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         """Return the loop of the shard."""
@@ -365,8 +366,8 @@ class Proc:
         """Set the task name; the label stays as it is."""
         self._name = str(value)
 
-    def get_coro(self) -> Coroutine[object, None, object] | Generator[object, None, object] | None:
-        """Return the coroutine; None before the first step and after the end."""
+    def get_coro(self) -> Body | Generator[object, None, object] | None:
+        """Return the coroutine; None while it is not made and after the end."""
         return self._coro
 
     def get_context(self) -> Context:

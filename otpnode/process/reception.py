@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from otpnode.process import exits
 from otpnode.process.blocking import chase
 from otpnode.process.exits import Deliver, Die, Verdict, is_text
+from otpnode.process.mailbox import PARKED, WOKEN, holds
 from otpnode.process.relations import LinkTable
 from otpnode.reasons import KILL, NOPROC
 from otpnode.signals import (
@@ -37,8 +38,6 @@ from otpnode.signals import (
 if TYPE_CHECKING:
     from otpnode.process.proc import Proc
     from otpnode.process.shard import Shard
-
-ONE_SHOT = ("reply", "reply_demonitor")
 
 
 class Reception:
@@ -75,15 +74,35 @@ class Reception:
             proc.mailbox.put(signal.message)
 
     def _alias_message(self, signal: AliasMessage) -> None:
-        proc = self._shard.table.aliases.get(signal.to)
-        if proc is None or proc.aliases is None:
-            return
-        if proc.aliases[signal.to] in ONE_SHOT:
-            drop_alias(proc, signal.to)
-            record = proc.monitors.pop(signal.to, None) if proc.monitors else None
-            if record is not None and record.target:
-                self._shard.router.post(Demonitor(proc.pid, record.target, signal.to))
-        proc.mailbox.put_exempt(signal.message)
+        proc = self._shard.aliases.get(signal.to)
+        if proc is not None:
+            self.through_alias(proc, signal.to, signal.message)
+
+    def through_alias(self, proc: Proc, ref: str, message: object) -> None:
+        """Deliver to the owner of an active alias; the first message through one of a single use ends it (AL-02)."""
+        shard = self._shard
+        record = proc.monitors.get(ref) if proc.monitors else None
+        if record is None:
+            if proc.aliases is not None and proc.aliases.get(ref) == "reply":
+                drop_alias(proc, ref)
+        elif record.alias == "reply_demonitor":
+            del shard.aliases[ref]
+            del proc.monitors[ref]  # type: ignore[union-attr]
+            watched = shard.table.live.get(record.target)
+            if watched is None:
+                shard.router.post(Demonitor(proc.pid, record.target, ref))
+            elif watched.monitored_by is not None:
+                watched.monitored_by.pop(ref, None)
+        box = proc.box or proc.mailbox
+        if box.answer is None and box.state == PARKED and holds(message, box.wanted):
+            box.answer = message
+            box.state = WOKEN
+            if shard.running is None:
+                proc.wake()
+            else:
+                shard.ready.append(proc)
+        else:
+            box.put_exempt(message)
 
     def _timer_message(self, signal: TimerMessage) -> None:
         proc = self._shard.table.live.get(signal.to)
@@ -178,8 +197,10 @@ def links_of(proc: Proc) -> LinkTable:
 
 def drop_alias(proc: Proc, ref: str) -> bool:
     """Deactivate an alias; True when it was active."""
-    if proc.aliases is None or ref not in proc.aliases:
+    shard = proc.shard
+    if shard.aliases.get(ref) is not proc:
         return False
-    del proc.aliases[ref]
-    proc.shard.table.aliases.pop(ref, None)
+    del shard.aliases[ref]
+    if proc.aliases is not None:
+        proc.aliases.pop(ref, None)
     return True

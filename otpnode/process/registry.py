@@ -53,6 +53,10 @@ class Names(Protocol):
         """Give a reservation back: the process could not be made."""
         ...
 
+    def holds(self, pid: str) -> bool:
+        """Tell whether the dead `pid` has a name, so that `release` is needed."""
+        ...
+
     def release(self, pid: str, then: Callable[[], None]) -> None:
         """Free the name of the dead `pid` everywhere, then call `then` (RG-06)."""
         ...
@@ -136,6 +140,10 @@ class LocalNames:
     def forget(self, name: str) -> None:
         """Give a reservation back."""
         self._pids.pop(name, None)
+
+    def holds(self, pid: str) -> bool:
+        """Tell whether `pid` has a name."""
+        return pid in self._names
 
     def release(self, pid: str, then: Callable[[], None]) -> None:
         """Free the name of `pid`, then call `then`."""

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from msgspec import Struct
+
 AliasMode = Literal["explicit_unalias", "demonitor", "reply_demonitor", "reply"]
 
 
@@ -86,13 +88,10 @@ class LinkTable:
         self.records.pop(pid, None)
 
 
-class MonitorRecord:
+class MonitorRecord(Struct):
     """The watcher's side of one monitor."""
 
-    __slots__ = ("alias", "shown", "tag", "target")
-
-    def __init__(self, target: str, shown: object, tag: object, alias: AliasMode | None) -> None:
-        self.target = target
-        self.shown = shown
-        self.tag = tag
-        self.alias = alias
+    target: str
+    shown: object
+    tag: object
+    alias: AliasMode | None

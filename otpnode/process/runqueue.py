@@ -93,10 +93,10 @@ class RunQueue:
                     proc.ops = 0
                     current[loop] = proc
                     try:
-                        yielded = proc.run(proc.send, None)  # type: ignore[arg-type]
+                        yielded = proc.context.run(proc.send, None)  # type: ignore[arg-type]
                     except BaseException as exc:
                         shard.running = None
-                        proc.ended(exc)
+                        shard.deaths.ended(proc, exc)
                         continue
                     if yielded is proc.bay:
                         if proc.irregular:
@@ -120,6 +120,8 @@ class RunQueue:
         CURRENT_TASKS.pop(self._shard.loop, None)
         if self.pulse is not None:
             self.pulse(-len(self.ready))
+        if self._shard.deadlines.young:
+            self._shard.deadlines.grow_up()
         if self.ready:
             self._shard.loop.call_soon(self._drain, context=self._context)
         else:

@@ -15,6 +15,7 @@ from otpnode.pid import SYSTEM_SERIAL, Pid, make_pid
 from otpnode.process import info
 from otpnode.process.current import HOSTS
 from otpnode.process.deaths import Deaths
+from otpnode.process.mailbox import UNBOUNDED, Mailbox
 from otpnode.process.proc import Proc
 from otpnode.process.reception import Reception
 from otpnode.process.registry import LocalNames, Names
@@ -63,13 +64,16 @@ class Shard:
         "_death_watchers",
         "_watchdog",
         "accepting",
+        "aliases",
         "births",
         "config",
         "copier",
         "deadlines",
         "deaths",
+        "default_bound",
         "ended",
         "everyones_death",
+        "graveyard",
         "hidden",
         "incarnation",
         "loop",
@@ -77,6 +81,7 @@ class Shard:
         "make_watchdog",
         "names",
         "number",
+        "pid_prefix",
         "placed_by_spread",
         "placer",
         "questions",
@@ -95,6 +100,7 @@ class Shard:
         "table",
         "thread",
         "timers",
+        "ways",
     )
 
     def __init__(
@@ -115,9 +121,13 @@ class Shard:
         self.thread = get_ident()
         self.running: Proc | None = None
         self.system_pid = make_pid(config.name, number, incarnation, SYSTEM_SERIAL)
+        self.pid_prefix = self.system_pid.removesuffix(str(SYSTEM_SERIAL))
         self.deadlines = Deadlines(loop, clock or MonotonicClock())
         self.table = Table(shortcut=not config.copy_messages)
         self.mailboxes = self.table.mailboxes
+        self.aliases = self.table.aliases
+        self.ways: dict[str, Callable[[str, object], bool]] = {}
+        """Pids of other shards → how to send there, from whom and what, if nothing has to be waited for."""
         self.serials: Serials = serials or LocalSerials(config.max_processes)
         self.refs = RefMaker(config.name, number, incarnation)
         self.queue = RunQueue(self)
@@ -125,9 +135,21 @@ class Shard:
         self.deaths = Deaths(self)
         self.reception = Reception(self)
         self.copier = copier
+        self.default_bound = UNBOUNDED if config.mailbox_limit is None else config.mailbox_limit
         accept = self.reception.accept if copier is None else partial(_accept_copy, copier, self.reception.accept)
         self.router = Router(config.name, number, incarnation, accept)
         self.names: Names = LocalNames(self.is_alive)
+        self.spread_changed: Callable[[int], None] | None = None
+        self.placer: Callable[[Birth], int] | None = None
+        self.request_stop: Callable[[int], None] = _nobody_to_stop
+        self.accepting = True
+        self.make_watchdog: Callable[[], Watchdog] = partial(Watchdog, self)
+        self._watchdog: Watchdog | None = None
+        self._begin_empty()
+        HOSTS.setdefault(self.thread, []).append(self)
+
+    def _begin_empty(self) -> None:
+        """Have no processes, and nothing that is kept for one."""
         self.timers: dict[str, Timer] = {}
         self.questions: dict[str, tuple[str, asyncio.Future[object]]] = {}
         self.subscribers: set[str] = set()
@@ -136,17 +158,12 @@ class Shard:
         self.placed_by_spread = 0
         self.spawned = 0
         self.ended = 0
-        self.spread_changed: Callable[[int], None] | None = None
-        self.placer: Callable[[Birth], int] | None = None
-        self.request_stop: Callable[[int], None] = _nobody_to_stop
-        self.accepting = True
         self.births: set[asyncio.Task[Proc]] = set()
         """Births that wait for their name, whoever asked for them."""
         self.everyones_death: list[Callable[[Proc], None]] = []
         self._death_watchers: dict[str, Callable[[Proc], None]] = {}
-        self.make_watchdog: Callable[[], Watchdog] = partial(Watchdog, self)
-        self._watchdog: Watchdog | None = None
-        HOSTS.setdefault(self.thread, []).append(self)
+        self.graveyard = Mailbox(Proc(self, self.system_pid, SYSTEM_SERIAL, deaf=True), 0)
+        """The mailbox of all the dead: it keeps nothing."""
 
     @property
     def watchdog(self) -> Watchdog:
@@ -165,7 +182,7 @@ class Shard:
         """Claim a serial and spell its pid."""
         serial = self.serials.claim()
         self.spawned += 1
-        return make_pid(self.config.name, self.number, self.incarnation, serial), serial
+        return Pid(f"{self.pid_prefix}{serial}"), serial
 
     def make(self, birth: Birth) -> Proc:
         """Make a process that cannot run yet; see `otpnode.process.spawning`."""
@@ -199,7 +216,7 @@ class Shard:
 
     def is_alive(self, pid: str) -> bool:
         """Tell whether `pid` is alive, on any shard (PI-02)."""
-        return self.router.is_alive(pid, self.table.live)
+        return pid in self.table.live or (self.router.outbound is not None and self.router.is_alive(pid, {}))
 
     def answer(self, question: str, about: list[str]) -> object:
         """Answer another shard's `Ask` about something that lives here."""
@@ -219,13 +236,16 @@ class Shard:
 
     def on_death(self, proc: Proc) -> None:
         """Everybody has been told of the death of `proc`."""
-        self.subscribers.discard(proc.pid)
-        self.hidden.discard(proc.pid)
-        for look in tuple(self.everyones_death):
-            look(proc)
-        then = self._death_watchers.pop(proc.pid, None)
-        if then is not None:
-            then(proc)
+        if self.everyones_death:
+            for look in tuple(self.everyones_death):
+                look(proc)
+        pid = proc.pid
+        if self.subscribers:
+            self.subscribers.discard(pid)
+        if self.hidden:
+            self.hidden.discard(pid)
+        if pid in self._death_watchers:
+            self._death_watchers.pop(pid)(proc)
 
     def close(self) -> None:
         """Leave the loop: timers dropped, waiting questions cancelled, the shard found by nobody."""

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass, field
 from functools import partial
+from inspect import CO_COROUTINE
+from types import FunctionType
 from typing import TYPE_CHECKING
 
 from otpnode.errors import ShardDownError
 from otpnode.pid import Pid, address
 from otpnode.process.carry import carried_values, install
-from otpnode.process.mailbox import UNBOUNDED
+from otpnode.process.mailbox import UNBOUNDED, Mailbox
 from otpnode.process.proc import EXITING, Proc
 from otpnode.process.reception import links_of
 from otpnode.process.registry import check_name
@@ -107,22 +109,58 @@ def make_birth(
         mailbox_limit=limit,
         trap_exits=trap_exits,
         label=label,
-        ancestors=[] if me is None else [me.pid, *me.ancestors][:ANCESTORS],
+        ancestors=[] if me is None else [*line_of(me)],
         carried=carried_values(),
     )
+
+
+def line_of(me: Proc) -> tuple[str, ...]:
+    """Return the ancestors of the children of `me`, the youngest first; all share one tuple."""
+    if me.line is None:
+        me.line = (me.pid, *me.ancestors)[:ANCESTORS]
+    return me.line
+
+
+def make_at_once(
+    me: Proc,
+    func: Callable[..., object],
+    args: list[object] | tuple[object, ...] | None,
+    kwargs: dict[str, object] | None,
+) -> Proc:
+    """Make an unnamed child of `me` on its shard, with the default limit: the usual spawn, without a `Birth`.
+
+    The coroutine of an ``async def`` function is made here, which runs no code of the
+    program; anything else is called at the first step, in the child's own context.
+    """
+    shard = me.shard
+    serial = shard.serials.claim()
+    shard.spawned += 1
+    pid = Pid(f"{shard.pid_prefix}{serial}")
+    coro = None
+    if type(func) is FunctionType and func.__code__.co_flags & CO_COROUTINE:
+        try:
+            coro = func(*args or (), **kwargs) if kwargs else func(*args) if args else func()
+        except TypeError:
+            pass
+    proc = Proc(shard, pid, serial, coro)
+    if coro is None:
+        proc.call = (func, tuple(args or ()), dict(kwargs or {}))
+    proc.ancestors = me.line or line_of(me)
+    shard.table.live[pid] = proc
+    return proc
 
 
 def make(shard: Shard, birth: Birth) -> Proc:
     """Make the process, not yet able to run; link and monitor are installed."""
     pid, serial = shard.new_pid()
-    limit = UNBOUNDED if birth.mailbox_limit is None else birth.mailbox_limit
-    proc = Proc(shard, pid, serial, limit, deaf=not birth.mailbox)
+    proc = Proc(shard, pid, serial, deaf=not birth.mailbox)
     if birth.mailbox_limit != shard.default_limit:
+        proc.box = Mailbox(proc, UNBOUNDED if birth.mailbox_limit is None else birth.mailbox_limit)
         shard.serials.set_window(serial, birth.mailbox_limit)
-    proc.body = (birth.func, birth.args, birth.kwargs)
+    proc.call = (birth.func, birth.args, birth.kwargs)
     proc.trap_exits = birth.trap_exits
     proc.label = birth.label
-    proc.ancestors = birth.ancestors
+    proc.ancestors = tuple(birth.ancestors)
     if birth.carried:
         install(proc.context, birth.carried)
     if birth.spread:

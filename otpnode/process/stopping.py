@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import TYPE_CHECKING
 
 from otpnode.process.current import here
@@ -18,6 +19,9 @@ from otpnode.signals import Exit2
 
 if TYPE_CHECKING:
     from otpnode.process.shard import Shard
+
+AT_ONCE = 200
+"""How many are signalled in one turn of the loop: a million in one would hold it for seconds."""
 
 
 def stop_node(code: int = 0) -> None:
@@ -47,10 +51,10 @@ async def stop_rest(shard: Shard, grace: float) -> None:
     """End every process that is left: ``'shutdown'``, and after `grace` seconds ``'kill'``."""
     shard.accepting = False
     end = shard.deadlines.now() + grace
-    _signal(shard, list(shard.table.live), SHUTDOWN)
+    await _signal_all(shard, [*shard.table.live], SHUTDOWN, end)
     await _gone(shard, lambda: not _any(shard), end)
     while _any(shard):
-        _signal(shard, [*shard.table.live, *shard.table.exiting], KILL)
+        await _signal_all(shard, [*shard.table.live, *shard.table.exiting], KILL, inf)
         await _gone(shard, lambda: not _any(shard), shard.deadlines.now() + 2 * shard.config.kill_grace)
 
 
@@ -60,7 +64,16 @@ def _is_root(shard: Shard, proc: Proc) -> bool:
 
 def _signal(shard: Shard, pids: Iterable[str], reason: str) -> None:
     for pid in pids:
-        shard.router.post(Exit2(shard.system_pid, pid, reason))
+        shard.reception.accept(Exit2(shard.system_pid, pid, reason))
+
+
+async def _signal_all(shard: Shard, pids: list[str], reason: str, end: float) -> None:
+    """Signal `pids` in their order, some in a turn of the loop, so that they end meanwhile, and not past `end`."""
+    for at in range(0, len(pids), AT_ONCE):
+        _signal(shard, pids[at : at + AT_ONCE], reason)
+        await asyncio.sleep(0)
+        if shard.deadlines.now() >= end:
+            return
 
 
 def _present(shard: Shard, pid: str) -> bool:

@@ -29,8 +29,13 @@ class Table:
     def add(self, proc: Proc) -> None:
         """Let `proc` be found."""
         self.live[proc.pid] = proc
-        if self._shortcut:
-            self.mailboxes[proc.pid] = proc.mailbox
+        if proc.box is not None:
+            self.opened(proc, proc.box)
+
+    def opened(self, proc: Proc, box: Mailbox) -> None:
+        """`proc` has a mailbox from now on."""
+        if self._shortcut and proc.pid in self.live:
+            self.mailboxes[proc.pid] = box
 
     def retire(self, proc: Proc) -> None:
         """`proc` is no longer alive, but owes its last signals (EX-10, step 1)."""

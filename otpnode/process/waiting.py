@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from otpnode.process.mailbox import WOKEN, Mailbox
+from otpnode.process.mailbox import Mailbox
 
 if TYPE_CHECKING:
     from otpnode.process.proc import Proc
@@ -36,10 +36,7 @@ class Limit:
 
     def _expire(self) -> None:
         self.over = True
-        mailbox = self._proc.mailbox
-        if mailbox.parked:
-            mailbox.set_state(WOKEN)
-            self._proc.wake()
+        self._proc.mailbox.overdue()
 
 
 async def receive_ref_in_child(
@@ -54,7 +51,7 @@ async def receive_ref_in_child(
         found, message = _take_ref(box, ref, match)
         if not found:
             left = None if end is None else max(0.0, end - me.shard.deadlines.now())
-            message = await _handed_over(me, left, ref)
+            message = await handed_over(me, left, ref)
             if match is not None and not match(message):
                 box.put_exempt(message)
                 continue
@@ -72,12 +69,15 @@ def _take_ref(box: Mailbox, ref: str, match: Callable[[object], object] | None) 
     return (True, box.take_at(index)) if index >= 0 else (False, None)
 
 
-async def _handed_over(me: Proc, seconds: float | None, ref: str) -> object:
+async def handed_over(me: Proc, seconds: float | None, ref: str) -> object:
+    """Wait in a child task for the next message that holds `ref`; nothing queued is looked at."""
     box = me.mailbox
     if seconds == 0:
         raise TimeoutError(f"no message with {ref} within the time given")
     waiter: asyncio.Future[object] = me.shard.loop.create_future()
-    box.waits = {**(box.waits or {}), ref: waiter}
+    if box.waits is None:
+        box.waits = {}
+    box.waits[ref] = waiter
     box.regate()
     deadline = None
     if seconds is not None:
@@ -111,7 +111,7 @@ def drop_idle_claim(me: Proc, ref: str) -> None:
     claims = me.mailbox.claims
     if claims is None or claims.get(ref):
         return
-    if ref not in (me.aliases or {}) and ref not in (me.monitors or {}):
+    if me.shard.aliases.get(ref) is not me and ref not in (me.monitors or {}):
         claims.pop(ref, None)
         me.mailbox.claims = claims or None
         me.mailbox.regate()

@@ -19,7 +19,7 @@ from __future__ import annotations
 import mmap
 import threading
 from enum import IntEnum
-from typing import Final, Self, overload
+from typing import Final, NamedTuple, Self, overload
 
 EMPTY: Final = 0
 BOOTING: Final = 1
@@ -202,6 +202,15 @@ class Area:
             self._memory[self.windows_at * 4 : (self.windows_at + used) * 4] = bytes(used * 4)
 
 
+class Place(NamedTuple):
+    """Where the words of one process stand: see `Board.place`."""
+
+    words: memoryview[int]
+    slot_at: int
+    state_at: int
+    incarnation_at: int
+
+
 class _Layout:
     """Sizes in words; slots and windows begin on a page, so that they can be given back."""
 
@@ -311,6 +320,11 @@ class Board:
             and EMPTY < words[state_at] < DEAD
             and words[incarnation_at] == incarnation
         )
+
+    def place(self, shard: int, incarnation: int, serial: int) -> Place:
+        """Where the words stand that `is_alive` reads, for a reader who asks of the same process again and again."""
+        state_at, incarnation_at, slots_at = self._places[2 * shard + (incarnation & 1)]
+        return Place(self._words, slots_at + serial % self.capacity, state_at, incarnation_at)
 
     def alive_serials(self, shard: int, incarnation: int) -> list[int]:
         """The serials alive on that incarnation, in slot order; empty when it does not live."""

@@ -25,4 +25,4 @@ def main(fd: int) -> NoReturn:
         sys.exit(1)
     if not isinstance(config, NodeConfig) or not isinstance(program, Program):
         raise TypeError("the request is not settings and a program")
-    sys.exit(Supervisor(config, WorkerEntry(program), announce=to_stderr, caller=SocketCaller(sock)).run())
+    sys.exit(Supervisor(config, WorkerEntry(program, config.loop), announce=to_stderr, caller=SocketCaller(sock)).run())

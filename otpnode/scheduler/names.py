@@ -107,18 +107,22 @@ class ReplicaNames:
         """Give a reservation back."""
         self._port.send(NameRelease(name))
 
-    def release(self, pid: str, then: Callable[[], None]) -> None:
-        """Free the name of the dead `pid` on every shard, then call `then`; unnamed processes pay one comparison.
+    def holds(self, pid: str) -> bool:
+        """Tell whether the dead `pid` has a name; unnamed processes pay one comparison.
 
-        The slot was cleared before this call; the fence makes that visible before the
+        Its slot was cleared before this call; the fence makes that visible before the
         version is read, so that a registration on its way is either seen here or sees
         the dead slot there (§21.5).
         """
         self._fence()
-        if self.name_of(pid) is None:
+        return self.name_of(pid) is not None
+
+    def release(self, pid: str, then: Callable[[], None]) -> None:
+        """Free the name of the dead `pid` on every shard, then call `then`."""
+        if self.holds(pid):
+            self._request(lambda req: NamesGone(req, pid), lambda _: then())
+        else:
             then()
-            return
-        self._request(lambda req: NamesGone(req, pid), lambda _: then())
 
     # -- requests -------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from otpnode.errors import ProcessNotFoundError
 from otpnode.pid import Address, Pid, address, make_pid
 from otpnode.process.blocking import Block
 from otpnode.process.exits import is_text
-from otpnode.process.mailbox import UNBOUNDED
+from otpnode.process.mailbox import IDLE, PARKED, UNBOUNDED, WOKEN
 from otpnode.process.proc import Proc
 from otpnode.process.shard import Shard
 from otpnode.process.spawning import Birth, shard_down
@@ -26,13 +26,17 @@ from otpnode.reasons import KILL, NOCONNECTION, NOPROC
 from otpnode.scheduler.births import Births
 from otpnode.scheduler.board import UNBOUNDED_WINDOW, Board
 from otpnode.scheduler.condemned import Condemned
+from otpnode.scheduler.ways import Way
 from otpnode.signals import Credit, Demonitor, Down, Exit, Exit2, Message, Nack, Signal, SpawnReply, SpawnRequest
-from otpnode.transport.codec import AnySignal, encode, encode_message
+from otpnode.transport.codec import UNHURRIED, AnySignal, encode, encode_message
 from otpnode.transport.credit import Account, Room, first_window
 from otpnode.transport.link import Tap
 from otpnode.transport.mesh import Mesh, Peer
 
 log = logging.getLogger(__name__)
+
+MOST_WAYS = 4096
+"""Ways kept at a time; nobody tells of the death of an unbounded mailbox, so they are not kept for ever."""
 
 
 class Neighbours:
@@ -44,6 +48,7 @@ class Neighbours:
         await_record: reads the supervisor's words until something has been brought about by them.
         tell_corrupt: tells the supervisor of a broken stream.
         tap_for: the fault layer's hook, for tests.
+        busy_wait: how many seconds the loop stays awake for an answer.
     """
 
     def __init__(
@@ -55,18 +60,22 @@ class Neighbours:
         tell_corrupt: Callable[[int, int, str], None],
         tell_silent: Callable[[int, int, str], None],
         tap_for: Callable[[int], Tap | None] | None = None,
+        busy_wait: float = 0.0,
     ) -> None:
         self._shard = shard
         self._board = board
         self._await_record = await_record
         self._tell_corrupt = tell_corrupt
         self._node = shard.config.name
+        self._live = shard.table.live
+        self._ways = shard.ways
         self._max_message = shard.config.max_message
-        self.mesh = Mesh(shard.loop, self, self._max_message, tap_for)
+        self.mesh = Mesh(
+            *(shard.loop, self, self._max_message, tap_for), around=self._read_and_run, busy_wait=busy_wait
+        )
+        self._context = Context()
         self._condemned = Condemned(board, shard, tell_silent)
         self.births = Births(shard, self.write, lambda peer: self.mesh.current(peer.shard) is peer)
-        self.messages_in = 0
-        self.messages_out = 0
         self._up: dict[int, int] = {}
         self._lost: dict[int, int] = {}
         """Shard → its incarnation announced dead, until the next one is up."""
@@ -98,13 +107,17 @@ class Neighbours:
 
     def write(self, peer: Peer, signal: AnySignal) -> None:
         """Encode and queue; never waits."""
-        peer.write(encode(signal, self._max_message))
+        peer.write(*encode(signal, self._max_message))
 
     def post(self, owner: Address, signal: Signal) -> None:
         """Queue a signal to that incarnation, or answer for it when it is gone."""
         peer = self._peer(owner)
         if peer is not None:
-            self.write(peer, signal)
+            frame = encode(signal, self._max_message)
+            if peer.link is not None and isinstance(signal, UNHURRIED):
+                peer.link.write(*frame)
+            else:
+                peer.write(*frame)
             if isinstance(signal, Exit2) and is_text(signal.reason, KILL) and self.is_alive(owner):
                 self._condemned.add(owner)
         else:
@@ -137,9 +150,10 @@ class Neighbours:
             if self.mesh.peer(owner.shard, owner.incarnation) is not peer:
                 return
         account = self._account(peer, owner, message.to)
-        self.messages_out += 1
+        self._remember(peer, owner, message.to, account)
+        self.mesh.messages_out += 1
         if account is None or account.take():
-            peer.write(frame)
+            peer.write(*frame)
             return
         waiting: asyncio.Future[bool] = self._shard.loop.create_future()
         account.waiting.append(waiting)
@@ -150,7 +164,8 @@ class Neighbours:
                 account.withdraw(waiting)
                 raise
         if granted:
-            peer.write(frame)
+            # Who has had to wait for room, and was given more, has more to say; its reader has messages in hand.
+            peer.write(*frame, burst=account.credits > 0)
 
     def send_nowait(self, owner: Address, message: Message) -> bool:
         """Queue now or return False."""
@@ -161,8 +176,8 @@ class Neighbours:
         account = self._account(peer, owner, message.to)
         if account is not None and not account.take():
             return False
-        self.messages_out += 1
-        peer.write(frame)
+        self.mesh.messages_out += 1
+        peer.write(*frame)
         return True
 
     def _alive_peer(self, owner: Address, pid: str) -> Peer:
@@ -184,6 +199,14 @@ class Neighbours:
             return None
         account = peer.accounts[pid] = Account(first_window(limit))
         return account
+
+    def _remember(self, peer: Peer, owner: Address, pid: str, account: Account | None) -> None:
+        if pid in self._ways:
+            return
+        if len(self._ways) >= MOST_WAYS:
+            self._ways.clear()
+        place = self._board.place(*owner[1:])
+        self._ways[pid] = Way(self.mesh, peer, place, owner, pid, account, self._max_message).send
 
     # -- spawns out -----------------------------------------------------------
 
@@ -209,8 +232,8 @@ class Neighbours:
     def on_signal(self, peer: Peer, signal: AnySignal) -> None:
         """Apply one signal of `peer`."""
         match signal:
-            case Message():
-                self._arrived(peer, signal)
+            case Message(_, to, message):
+                self.on_message(peer, to, message)
             case Credit(pid, n):
                 self._credit(peer, pid, n)
             case SpawnRequest():
@@ -226,15 +249,43 @@ class Neighbours:
         """Have the writer of a broken stream killed."""
         self._tell_corrupt(peer.shard, peer.incarnation, why)
 
-    def _arrived(self, peer: Peer, signal: Message) -> None:
-        self.messages_in += 1
-        proc = self._shard.table.live.get(signal.to)
+    def _read_and_run(self, read: Callable[[], None]) -> None:
+        """Read, and run whom that has woken, without a turn of the loop between."""
+        self.mesh.busy_wait.arrived()
+        queue = self._shard.queue
+        if queue.scheduled:
+            read()
+            return
+        queue.scheduled = True
+        try:
+            read()
+        finally:
+            if queue.ready:
+                self._context.run(queue.drain)
+            else:
+                queue.scheduled = False
+
+    def on_message(self, peer: Peer, to: str, message: object) -> None:
+        """Put a user message of `peer` into the mailbox of `to`."""
+        self.mesh.messages_in += 1
+        proc = self._live.get(to)
         if proc is None:
             # Its death was told before this message came: the sender's shard must not wait for credits (MB-05).
-            self.write(peer, Credit(signal.to, 0))
+            self.write(peer, Credit(to, 0))
             return
-        proc.mailbox.put(signal.message)
-        self._count(peer, proc)
+        box = proc.box or proc.mailbox
+        # As in `send`: the usual cases in place.
+        gate = box.gate
+        if gate <= IDLE:
+            box.queue.append(message)
+        elif gate == PARKED:
+            box.queue.append(message)
+            box.gate = WOKEN
+            self._shard.queue.put(proc)
+        else:
+            box.put(message)
+        if box.limit != UNBOUNDED:
+            self._count(peer, proc)
 
     def on_dropped(self, peer: Peer, pid: str) -> None:
         """A message to `pid` could not be decoded: it took a credit, and no room."""
@@ -246,17 +297,30 @@ class Neighbours:
 
     def _count(self, peer: Peer, proc: Proc) -> None:
         """Account for one message of `peer` to `proc`, which took a credit unless the mailbox is unbounded."""
-        box = proc.mailbox
+        box = proc.box or proc.mailbox
         if box.limit != UNBOUNDED:
-            room = box.grants if isinstance(box.grants, Room) else self._open_account(proc)
-            room.arrived(peer.shard, box.users)
+            room = box.grants if type(box.grants) is Room else self._open_account(proc)
+            if not room.counted(peer.shard):
+                room.arrived(peer.shard, box.users)
+                box.care = box.care or room.due
 
     def _open_account(self, proc: Proc) -> Room:
         """Make the account of senders elsewhere, at the first message from one."""
         pid = proc.pid
-        room = Room(proc.mailbox.bound, lambda shard, n: self._grant(shard, pid, n))
-        proc.mailbox.grants = room
-        proc.mailbox.care = True
+        box = proc.mailbox
+
+        def put_off() -> bool:
+            if box.blocked:  # Senders of this shard would take the slot meanwhile (MB-03).
+                return False
+            self._shard.loop.call_soon(settle, context=self._context)
+            return True
+
+        def settle() -> None:
+            (room.on_park if box.parked else room.settle)(box.users, box.bound)
+            box.care = box.care or room.due
+
+        room = Room(box.bound, lambda shard, n: self._grant(shard, pid, n), put_off)
+        box.grants = room
         return room
 
     def _grant(self, shard: int, pid: str, n: int) -> None:
@@ -267,6 +331,7 @@ class Neighbours:
 
     def _credit(self, peer: Peer, pid: str, n: int) -> None:
         if n == 0:
+            self._ways.pop(pid, None)
             account = peer.accounts.pop(pid, None)
             if account is not None:
                 account.closed()
@@ -289,6 +354,7 @@ class Neighbours:
         Guarantees: subscribers hear of it if they have heard that it was up.
         """
         self.mesh.leave(shard, incarnation)
+        self._ways.clear()
         was_up = self._up.get(shard) == incarnation
         if was_up:
             del self._up[shard]

@@ -8,11 +8,13 @@ it obeys its control channel. It never decides anything about the node.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
 import time
 
+from otpnode.collector import raise_thresholds
 from otpnode.loops import loop_factory
 from otpnode.process import stopping
 from otpnode.process.children import adopt
@@ -43,12 +45,11 @@ from otpnode.scheduler.port import ControlPort
 from otpnode.scheduler.program import Main, Program, load
 from otpnode.scheduler.world import World
 from otpnode.target import TargetError
+from otpnode.transport.busywait import SECONDS
 
 log = logging.getLogger(__name__)
 
 LAST_WORDS_SECONDS = 1.0
-GC_THRESHOLDS = (100_000, 20, 100)
-"""A full collection walks every live process; with the defaults, spawning many sets one off again and again."""
 
 
 class Worker:
@@ -68,6 +69,7 @@ class Worker:
             self._port,
             tell_corrupt=lambda shard, inc, why: self._port.send(LinkCorrupt(shard, inc, why[:1000])),
             tell_silent=lambda shard, inc, pid: self._port.send(ShardSilent(shard, inc, pid)),
+            busy_wait=SECONDS[seat.config.busy_wait],
         )
         self._main: Main | None = None
         self._main_pid: str | None = None
@@ -91,7 +93,7 @@ class Worker:
         self._world.shard.watchdog  # noqa: B018 - made and started here, after the fork
         gc.collect()
         gc.freeze()
-        gc.set_threshold(*GC_THRESHOLDS)
+        raise_thresholds()
         self._loop.add_reader(self._port.fileno(), self._port.drain)
         self._loop.call_soon(self._port.drain)
         self._run_loop()
@@ -210,10 +212,22 @@ class Worker:
 
 
 class WorkerEntry:
-    """What the supervisor forks into: `otpnode.scheduler.child.Entry`."""
+    """What the supervisor forks into: `otpnode.scheduler.child.Entry`.
 
-    def __init__(self, program: Program) -> None:
+    Args:
+        program: what workers run.
+        loop: the kind of event loop they run it on.
+
+    What every worker would do after its fork, and need not, is done once, before the first: with eight of them
+    the import of uvloop and a collection of everything imported were half of the time until they were ready.
+    """
+
+    def __init__(self, program: Program, loop: str) -> None:
         self._program = program
+        with contextlib.suppress(ImportError):  # The worker will say it.
+            loop_factory(loop)
+        gc.collect()
+        gc.freeze()
 
     def __call__(self, seat: WorkerSeat) -> int:
         """Run the worker of `seat`; returns its exit status."""

@@ -56,6 +56,7 @@ class World:
         tell_silent: Callable[[int, int, str], None],
         tap_for: Callable[[int], Tap | None] | None = None,
         clock: Clock | None = None,
+        busy_wait: float = 0.0,
     ) -> None:
         self._area = board.seat(number, incarnation)
         slots = Slots(self._area, config.max_processes)
@@ -68,6 +69,7 @@ class World:
             tell_corrupt=tell_corrupt,
             tell_silent=tell_silent,
             tap_for=tap_for,
+            busy_wait=busy_wait,
         )
         self.placement = Placement(
             board,
@@ -119,8 +121,8 @@ class World:
     def _count(self, words: memoryview[int], at: int) -> None:
         words[at + Counter.SPAWNS] = self.shard.spawned
         words[at + Counter.EXITS] = self.shard.ended
-        words[at + Counter.MESSAGES_IN] = self.neighbours.messages_in
-        words[at + Counter.MESSAGES_OUT] = self.neighbours.messages_out
+        words[at + Counter.MESSAGES_IN] = self.neighbours.mesh.messages_in
+        words[at + Counter.MESSAGES_OUT] = self.neighbours.mesh.messages_out
         words[at + Counter.PLACED_LOCALLY] = self.placement.placed_locally
 
     def close(self) -> None:

@@ -26,9 +26,10 @@ from otpnode.process.proc import Proc
 from otpnode.process.shard import Shard
 from otpnode.scheduler.names import ReplicaNames
 from otpnode.scheduler.neighbours import Neighbours
-from otpnode.transport.link import Link, SocketLink
+from otpnode.transport.link import Link
 from otpnode.transport.loopback import LoopbackLink
 from otpnode.transport.mesh import Peer
+from otpnode.transport.socket_link import SocketLink
 
 TURNS: Final = 8
 

@@ -8,6 +8,11 @@ a big frame of a lane is going out, later frames of that lane wait behind it.
 
     CHUNK  u32 stream, bytes             LAST  u32 stream, u8 kind of the whole, bytes
 
+A frame may be in *parts*: a head, and buffers that stand in memory of their own on both
+sides, so that 100 MB of the user's are never copied into an envelope or out of one. The
+first piece of each later part says so in the stream number's highest bits, and whether
+the part is to be ``bytes`` or a ``bytearray``.
+
 Rejected: cutting every frame and scheduling the lanes fairly. Small frames are nearly all
 of the traffic, and for them a lane is a dict lookup that is skipped while nothing big
 is under way.
@@ -17,6 +22,7 @@ from __future__ import annotations
 
 import struct
 from collections import deque
+from collections.abc import Iterator
 from io import BytesIO
 
 from otpnode.errors import MessageTooLargeError
@@ -31,6 +37,13 @@ MAX_WIRE_FRAME = CHUNK + 16
 ENVELOPE = 64 * 1024
 """What a frame may have around a payload of ``--max-message`` bytes."""
 
+Part = bytes | bytearray
+Body = bytes | tuple[Part, ...]
+"""What a frame holds: bytes, or a head with at least one buffer of its own, none of them empty."""
+
+_NEW_BYTES = 1 << 31
+_NEW_ARRAY = 3 << 30
+_STREAMS = (1 << 30) - 1
 _HEADER = struct.Struct("<IB")
 _STREAM = struct.Struct("<I")
 _STREAM_KIND = struct.Struct("<IB")
@@ -39,16 +52,28 @@ _STREAM_KIND = struct.Struct("<IB")
 class _Bulk:
     """One big frame on its way out, and the frames of its lane that wait behind it."""
 
-    __slots__ = ("after", "at", "behind", "body", "kind", "lane", "number")
+    __slots__ = ("after", "behind", "lane", "pieces")
 
-    def __init__(self, number: int, kind: int, body: bytes, lane: object, after: int) -> None:
-        self.number = number
-        self.kind = kind
-        self.body = memoryview(body)
+    def __init__(self, number: int, kind: int, body: Body, lane: object, after: int) -> None:
+        self.pieces = _pieces(number, kind, body if isinstance(body, tuple) else (body,))
         self.lane = lane
         self.after = after
-        self.at = 0
-        self.behind: deque[tuple[int, bytes]] = deque()
+        self.behind: deque[tuple[int, Body]] = deque()
+
+
+def _pieces(number: int, kind: int, parts: tuple[Part, ...]) -> Iterator[tuple[int, bytes, memoryview]]:
+    """Cut a frame up: the kind of each piece, its head, and what is in it; LAST comes once, at the end."""
+    last = _STREAM_KIND.pack(number, kind)
+    for index, part in enumerate(parts):
+        mark = 0 if index == 0 else _NEW_ARRAY if type(part) is bytearray else _NEW_BYTES
+        view = memoryview(part)
+        for at in range(0, len(view), CHUNK):
+            if at + CHUNK >= len(view) and index == len(parts) - 1 and not mark:
+                yield KIND_LAST, last, view[at:]
+                return
+            yield KIND_CHUNK, _STREAM.pack(number | mark), view[at : at + CHUNK]
+            mark = 0
+    yield KIND_LAST, last, view[:0]
 
 
 class Outbox:
@@ -80,14 +105,14 @@ class Outbox:
         """How many big frames are on their way out."""
         return len(self._entering) + len(self._bulks)
 
-    def put(self, kind: int, body: bytes, lane: object) -> None:
+    def put(self, kind: int, body: Body, lane: object) -> None:
         """Queue one frame.
 
         Raises:
             MessageTooLargeError: the other side would take it for corruption. Nothing was queued.
             ValueError: `kind` is one of the pieces'. Nothing was queued.
         """
-        size = len(body)
+        size = len(body) if isinstance(body, bytes) else sum(map(len, body))
         if size > self._most:
             raise MessageTooLargeError(f"a frame of {size} bytes, where {self._most} are allowed")
         if kind >= KIND_CHUNK:
@@ -97,7 +122,7 @@ class Outbox:
         bulk = self._lanes.get(lane) if self._lanes else None
         if bulk is not None:
             bulk.behind.append((kind, body))
-        elif size > CHUNK:
+        elif not isinstance(body, bytes) or size > CHUNK:
             self._enter(kind, body, lane)
         else:
             # _enter's first case, spelled out: nearly every frame goes this way.
@@ -120,12 +145,12 @@ class Outbox:
             if size >= limit or not self._bulks:
                 return b"".join(parts)
 
-    def _enter(self, kind: int, body: bytes, lane: object) -> _Bulk | None:
-        if len(body) <= CHUNK:
+    def _enter(self, kind: int, body: Body, lane: object) -> _Bulk | None:
+        if isinstance(body, bytes) and len(body) <= CHUNK:
             self._small.append(pack(kind, body))
             self._small_bytes += len(body) + HEADER_BYTES
             return None
-        self._number = (self._number + 1) & 0xFFFFFFFF
+        self._number = (self._number + 1) & _STREAMS
         bulk = self._lanes[lane] = _Bulk(self._number, kind, body, lane, self._small_taken + self._small_bytes)
         self._entering.append(bulk)
         return bulk
@@ -148,15 +173,12 @@ class Outbox:
 
     def _take_piece(self, parts: list[bytes | memoryview]) -> int:
         bulk = self._bulks.popleft()
-        piece = bulk.body[bulk.at : bulk.at + CHUNK]
-        bulk.at += len(piece)
+        kind, head, piece = next(bulk.pieces)
+        parts += (pack_header(kind, len(head) + len(piece)), head, piece)
         self.buffered -= len(piece)
-        if bulk.at < len(bulk.body):
-            parts += (pack_header(KIND_CHUNK, _STREAM.size + len(piece)), _STREAM.pack(bulk.number), piece)
+        if kind == KIND_CHUNK:
             self._bulks.append(bulk)
         else:
-            head = _STREAM_KIND.pack(bulk.number, bulk.kind)
-            parts += (pack_header(KIND_LAST, len(head) + len(piece)), head, piece)
             self.buffered -= HEADER_BYTES
             self._release(bulk)
         return len(piece)
@@ -170,6 +192,39 @@ class Outbox:
             if following is not None:
                 following.behind = behind
                 return
+
+
+class _Whole:
+    """One big frame on its way in: the parts that are complete, and the one that grows."""
+
+    __slots__ = ("_growing", "_parts", "size")
+
+    def __init__(self) -> None:
+        self._parts: list[Part] = []
+        self._growing: BytesIO | bytearray = BytesIO()
+        self.size = 0
+
+    def begin(self, mark: int) -> None:
+        """The next piece is the first one of a new part."""
+        self._parts.append(self._grown())
+        self._growing = bytearray() if mark == _NEW_ARRAY else BytesIO()
+
+    def add(self, piece: memoryview) -> None:
+        """Take one piece."""
+        if isinstance(self._growing, BytesIO):
+            self._growing.write(piece)
+        else:
+            self._growing += piece
+        self.size += len(piece)
+
+    def body(self) -> Body:
+        """Return all of it."""
+        if self._parts:
+            return (*self._parts, self._grown())
+        return bytes(self._grown())
+
+    def _grown(self) -> Part:
+        return self._growing.getvalue() if isinstance(self._growing, BytesIO) else self._growing
 
 
 class Assembler:
@@ -186,14 +241,14 @@ class Assembler:
 
     def __init__(self, max_message: int) -> None:
         self._most = max_message + ENVELOPE
-        self._streams: dict[int, BytesIO] = {}
+        self._streams: dict[int, _Whole] = {}
 
     @property
     def streams(self) -> int:
         """How many big frames have begun to arrive."""
         return len(self._streams)
 
-    def accept(self, kind: int, body: bytes) -> tuple[int, bytes] | None:
+    def accept(self, kind: int, body: bytes) -> tuple[int, Body] | None:
         """Take one frame off the wire; return the whole frame that it is or completes, if any.
 
         Raises:
@@ -204,17 +259,20 @@ class Assembler:
         head = _STREAM if kind == KIND_CHUNK else _STREAM_KIND
         if len(body) < head.size:
             raise FrameError(f"a piece of {len(body)} bytes has no stream number")
-        (number,) = _STREAM.unpack_from(body)
-        whole = self._streams.get(number) or BytesIO()
-        whole.write(memoryview(body)[head.size :])
-        size = whole.tell()
+        (marked,) = _STREAM.unpack_from(body)
+        number, mark = marked & _STREAMS, marked & ~_STREAMS
+        whole = self._streams.get(number) or _Whole()
+        if mark:
+            whole.begin(mark)
+        whole.add(memoryview(body)[head.size :])
+        size = whole.size
         if size > self._most:
             raise FrameError(f"a frame in pieces exceeds {self._most} bytes")
         if kind == KIND_CHUNK:
             self._streams[number] = whole
             return None
         self._streams.pop(number, None)
-        return body[_STREAM.size], whole.getvalue()
+        return body[_STREAM.size], whole.body()
 
 
 class Inbox:
@@ -229,7 +287,7 @@ class Inbox:
     def __init__(self, max_message: int) -> None:
         self._reader = FrameReader(MAX_WIRE_FRAME)
         self._assembler = Assembler(max_message)
-        self.arrived: deque[tuple[int, bytes]] = deque()
+        self.arrived: deque[tuple[int, Body]] = deque()
         self.corrupt: str | None = None
 
     def feed(self, data: bytes | memoryview) -> None:

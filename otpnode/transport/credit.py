@@ -7,6 +7,12 @@ window is used up as soon as there is room at all. Granting per message read was
 rejected: a poller with 60 stuck messages would starve its senders, and every message
 would have a frame coming back.
 
+What a taken slot sets off costs the receiver more than the taking, so it is asked only
+while somebody is short (`Room.due`): an account with more than half of its window left has
+nothing to be given. And the answer is put off to the end of the loop's turn, when a receiver
+that keeps up has taken everything, so that its senders get a window at a time; a grant for
+each half of one, and for the first slot that came free, cost a flood half of its speed.
+
 Both halves are plain accounts: a grant is told to a callback, a frame is written by its sender.
 """
 
@@ -83,6 +89,11 @@ class _Pair:
         self.window = window
         self.outstanding = window
 
+    @property
+    def short(self) -> bool:
+        """Whether the shard should get credits as soon as there is room."""
+        return self.outstanding <= self.window // 2
+
 
 class Room:
     """One mailbox's account of the shards that send to it.
@@ -90,15 +101,24 @@ class Room:
     Args:
         limit: the mailbox's limit.
         grant: called with ``(shard, n)`` to send credits; n = 0 says the owner is dead.
+        put_off: has `settle` called at the end of the turn, or says False: it may not wait.
+
+    Attributes:
+        due: somebody is short of credits: `on_room` and `on_park` are to be called.
     """
 
-    __slots__ = ("_first", "_grant", "_pairs", "limit")
+    __slots__ = ("_first", "_grant", "_late", "_pairs", "_put_off", "due", "limit")
 
-    def __init__(self, limit: int, grant: Callable[[int, int], None]) -> None:
+    def __init__(
+        self, limit: int, grant: Callable[[int, int], None], put_off: Callable[[], bool] = lambda: False
+    ) -> None:
         self.limit = limit
         self._first = first_window(limit)
         self._grant = grant
+        self._put_off = put_off
         self._pairs: dict[int, _Pair] = {}
+        self.due = False
+        self._late = False
 
     def arrived(self, shard: int, users: int) -> None:
         """A message from `shard` has been queued; `users` are queued now."""
@@ -110,26 +130,48 @@ class Room:
             pair.window = self._first
             if pair.outstanding <= 0 and users < self.limit:
                 self._give(shard, pair, users)
-        elif pair.outstanding <= pair.window // 2:
+        elif pair.short:
             self._give(shard, pair, users)
+        if pair.short and not self._late:
+            self.due = True
+
+    def counted(self, shard: int) -> bool:
+        """Account for a message of `shard`, if nothing else follows from it; else it is for `arrived`."""
+        pair = self._pairs.get(shard)
+        if pair is None or pair.outstanding <= 1:
+            return False
+        if pair.outstanding - 1 <= pair.window // 2 and not (self.due or self._late):
+            return False
+        pair.outstanding -= 1
+        return True
 
     def on_room(self, users: int, limit: int) -> None:
         """A slot has become free."""
+        if not self._put_off():
+            self.settle(users, limit)
+        else:
+            self.due, self._late = False, True
+
+    def settle(self, users: int, limit: int) -> None:
+        """Give what room there is to whom is short."""
+        self._look()
         if users >= limit:
             return
         low = users <= limit // 2
         for shard, pair in self._pairs.items():
-            if pair.outstanding <= 0 or (low and pair.outstanding <= pair.window // 2):
+            if pair.outstanding <= 0 or (low and pair.short):
                 self._give(shard, pair, users)
+        self._look()
 
     def on_park(self, users: int, limit: int) -> None:
         """The owner waits: nobody may be kept out (MB-07)."""
         for shard, pair in self._pairs.items():
             if users < limit:
-                if pair.outstanding <= pair.window // 2:
+                if pair.short:
                     self._give(shard, pair, users)
             elif pair.outstanding <= 0:
                 self._grant_one(shard, pair)
+        self._look()
 
     def on_close(self) -> None:
         """The owner is dead: tell every shard that has ever sent to it."""
@@ -140,6 +182,10 @@ class Room:
     def forget(self, shard: int) -> None:
         """That shard is down."""
         self._pairs.pop(shard, None)
+
+    def _look(self) -> None:
+        self._late = False
+        self.due = any(pair.short for pair in self._pairs.values())
 
     def _give(self, shard: int, pair: _Pair, users: int) -> None:
         if users == 0:

@@ -10,22 +10,22 @@ bytes when the loop comes round. They also stop reading when told to, which a sh
 never do (MB-10).
 
 `Link` holds everything that does not depend on how bytes move, so that the link in
-memory (`otpnode.transport.loopback`) cannot behave otherwise than the one over sockets.
+memory (`otpnode.transport.loopback`) cannot behave otherwise than the one over sockets
+(`otpnode.transport.socket_link`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from otpnode.transport.bulk import Inbox, Outbox
-from otpnode.transport.framing import HEADER_BYTES
+from otpnode.transport.bulk import CHUNK, Body, Inbox, Outbox
+from otpnode.transport.framing import HEADER_BYTES, pack
 
 HIGH_WATER = 1 << 20
 """Bytes queued to one peer beyond which user sends wait (MB-10)."""
@@ -44,7 +44,7 @@ _log = logging.getLogger(__name__)
 class LinkHandler(Protocol):
     """Whoever owns a link. Called from the loop, or from `Link.drain` and `Link.flush_now`."""
 
-    def on_frame(self, kind: int, body: bytes) -> None:
+    def on_frame(self, kind: int, body: Body) -> None:
         """Take one whole frame. What it raises is logged, and reading goes on."""
 
     def on_corrupt(self, why: str) -> None:
@@ -60,7 +60,7 @@ class LinkHandler(Protocol):
 class Tap(Protocol):
     """A test's hand on the tap: delays, drops or reorders frames before they are queued."""
 
-    def __call__(self, kind: int, body: bytes, /) -> bool:
+    def __call__(self, kind: int, body: Body, /) -> bool:
         """Return True to let the frame through; False to keep it, perhaps for `Link.inject` later."""
 
 
@@ -106,6 +106,8 @@ class Link(ABC):
         self._outbox = Outbox(max_message)
         self._pending: bytes | memoryview = b""
         self._flushing = False
+        self.full = False
+        """Whether user sends should wait for `LinkHandler.on_writable` (MB-10)."""
         self._choked = False
         self._inbox = Inbox(max_message)
         self._arrived = self._inbox.arrived
@@ -116,12 +118,12 @@ class Link(ABC):
 
     # -- writing --------------------------------------------------------------
 
-    def write(self, kind: int, body: bytes, lane: object = None) -> None:
+    def write(self, kind: int, body: Body, lane: object = None) -> None:
         """Queue one whole frame; it is written at the end of this turn of the loop.
 
         Args:
             kind: 0 to 253.
-            body: bytes of any length up to ``--max-message`` and an envelope.
+            body: bytes, or a head and buffers, of any length up to ``--max-message`` and an envelope.
             lane: ``(from, to)``; frames of one lane keep their order. Frames without a lane are one lane.
 
         Raises:
@@ -131,32 +133,58 @@ class Link(ABC):
             Never blocks and never refuses on account of `full`: that is for the caller to ask (MB-10). After
             the peer is gone, frames vanish; its death is the supervisor's to tell.
         """
-        if self._tap is None or self._tap(kind, body):
-            self.inject(kind, body, lane)
-
-    def inject(self, kind: int, body: bytes, lane: object = None) -> None:
-        """Queue one whole frame past the tap."""
-        if self.broken:
+        if self.broken or (self._tap is not None and not self._tap(kind, body)):
             return
-        self._outbox.put(kind, body, lane)
+        outbox = self._outbox
+        outbox.put(kind, body, lane)
         self._frames_out += 1
+        if outbox.buffered > self._high_water:
+            self.full = self._choked = True
         if not self._flushing:
             self._flushing = True
             self._loop.call_soon(self._flush)
+
+    def write_at_once(self, kind: int, body: Body, lane: object = None) -> None:
+        """Queue one whole frame, as `write`, and give the kernel now what it takes without waiting."""
+        if (
+            not (isinstance(body, bytes) and len(body) <= CHUNK)
+            or (self._flushing or self._outbox.buffered or self._pending)
+            or (self.broken or self._tap is not None)
+        ):
+            self.write(kind, body, lane)
+            self.flush_now()
+            return
+        # Nothing is before it, which is so whenever two processes take turns: past the queue, and no turn to be ended.
+        frame = pack(kind, body)
+        try:
+            sent = self._transmit(frame)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as failure:
+            self._break(failure)
+            return
+        self._frames_out += 1
+        self._bytes_out += sent
+        if sent < len(frame):
+            self._pending = memoryview(frame)[sent:]
+            self._flushing = True
+            self._await_writable(True)
+
+    def inject(self, kind: int, body: Body, lane: object = None) -> None:
+        """Queue one whole frame past the tap."""
+        tap, self._tap = self._tap, None
+        try:
+            self.write(kind, body, lane)
+        finally:
+            self._tap = tap
 
     @property
     def buffered(self) -> int:
         """Bytes queued and not yet taken by the kernel."""
         return self._outbox.buffered + len(self._pending)
 
-    @property
-    def full(self) -> bool:
-        """Whether user sends should wait for `LinkHandler.on_writable` (MB-10)."""
-        return self.buffered > self._high_water
-
     def flush_now(self) -> int:
         """Write what can be written without waiting, for shutdown; return the bytes that remain."""
-        self._note_high_water()
         while self.buffered and not self._push(TURN_BYTES):
             pass
         self._relieve()
@@ -166,7 +194,6 @@ class Link(ABC):
         self._flushing = False
         if self.broken:
             return
-        self._note_high_water()
         blocked = self._push(TURN_BYTES)
         if not self.broken:
             self._await_writable(blocked)
@@ -203,13 +230,11 @@ class Link(ABC):
         self._pending = b""
         self._await_writable(False)
 
-    def _note_high_water(self) -> None:
-        # Only a flush makes the queue shorter, so that a look before each one misses no `full` that a sender saw.
-        if self.buffered > self._high_water:
-            self._choked = True
-
     def _relieve(self) -> None:
-        if self._choked and self.buffered * 2 < self._high_water:
+        if not self._choked:
+            return
+        self.full = self.buffered > self._high_water
+        if self.buffered * 2 < self._high_water:
             self._choked = False
             self._handler.on_writable()
 
@@ -242,19 +267,26 @@ class Link(ABC):
         self._read_slice()
 
     def _read_slice(self) -> None:
-        now, arrived = self._now, self._arrived
+        now, arrived, on_frame = self._now, self._arrived, self._handler.on_frame
         deadline = now() + SLICE_SECONDS
         budget = SLICE_BYTES
         more = True
         try:
             while budget > 0:
                 while arrived:
-                    budget -= self._deliver()
+                    # `_deliver`, spelled out.
+                    kind, body = arrived.popleft()
+                    try:
+                        on_frame(kind, body)
+                    except Exception:
+                        _log.exception("handling a frame of kind %d failed; reading goes on", kind)
+                    budget -= len(body) + HEADER_BYTES
                     if budget <= 0 or now() >= deadline:
                         return
                 if self._ending is not None or not more:
                     return
-                more = self._fill() >= BUFFER_BYTES
+                # Pieces of a big frame deliver nothing, and take time as well.
+                more = self._fill() >= BUFFER_BYTES and now() < deadline
         finally:
             if arrived and not self._resuming:
                 self._resuming = True
@@ -276,7 +308,9 @@ class Link(ABC):
             self._end(self._handler.on_closed)
             return 0
         self._bytes_in += len(data)
+        self._frames_in -= len(self._arrived)
         self._inbox.feed(data)
+        self._frames_in += len(self._arrived)
         why = self._inbox.corrupt
         if why is not None:
             self._end(lambda: self._handler.on_corrupt(why))
@@ -291,14 +325,12 @@ class Link(ABC):
             self._ended = True
             self._ending()
 
-    def _deliver(self) -> int:
+    def _deliver(self) -> None:
         kind, body = self._arrived.popleft()
-        self._frames_in += 1
         try:
             self._handler.on_frame(kind, body)
         except Exception:
             _log.exception("handling a frame of kind %d failed; reading goes on", kind)
-        return len(body) + HEADER_BYTES
 
     # -- both -----------------------------------------------------------------
 
@@ -307,6 +339,7 @@ class Link(ABC):
         if self.closed:
             return
         self.closed = self.broken = True
+        self._frames_in -= len(self._arrived)
         self._arrived.clear()
         self._outbox = Outbox(self._max_message)
         self._pending = b""
@@ -317,7 +350,7 @@ class Link(ABC):
     def statistics(self) -> LinkStatistics:
         """Return what the link has done so far."""
         return LinkStatistics(
-            frames_in=self._frames_in,
+            frames_in=self._frames_in - len(self._arrived),
             frames_out=self._frames_out,
             bytes_in=self._bytes_in,
             bytes_out=self._bytes_out,
@@ -346,53 +379,3 @@ class Link(ABC):
     @abstractmethod
     def _shut(self) -> None:
         """Let go of both streams."""
-
-
-class SocketLink(Link):
-    """A link over two ``AF_UNIX`` stream sockets, each of a pair of its own. See `Link`."""
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        reader: socket.socket,
-        writer: socket.socket,
-        handler: LinkHandler,
-        *,
-        max_message: int,
-        high_water: int = HIGH_WATER,
-        tap: Tap | None = None,
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Take over both sockets and begin to read at the next turn of the loop."""
-        super().__init__(loop, handler, max_message=max_message, high_water=high_water, tap=tap, now=now)
-        self._source = reader
-        self._sink = writer
-        reader.setblocking(False)
-        writer.setblocking(False)
-        self._buffer = bytearray(BUFFER_BYTES)
-        self._view = memoryview(self._buffer)
-        self._reading = True
-        self._awaiting = False
-        loop.add_reader(reader, self._on_readable)
-
-    def _transmit(self, data: bytes | memoryview) -> int:
-        return self._sink.send(data)
-
-    def _receive(self) -> memoryview:
-        return self._view[: self._source.recv_into(self._buffer)]
-
-    def _await_writable(self, wanted: bool) -> None:
-        if wanted and not self._awaiting:
-            self._loop.add_writer(self._sink, self._flush)
-        elif self._awaiting and not wanted:
-            self._loop.remove_writer(self._sink)
-        self._awaiting = wanted
-
-    def _stop_reading(self) -> None:
-        if self._reading:
-            self._reading = False
-            self._loop.remove_reader(self._source)
-
-    def _shut(self) -> None:
-        self._source.close()
-        self._sink.close()

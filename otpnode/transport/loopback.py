@@ -1,6 +1,6 @@
 """The same link in memory: two ends in one process, for tests and for two shards on one loop.
 
-Only the pipe differs from `otpnode.transport.link.SocketLink`: it holds what a kernel's
+Only the pipe differs from `otpnode.transport.socket_link.SocketLink`: it holds what a kernel's
 would, is as bounded, wakes its reader at the next turn of the loop, keeps what a dead
 writer wrote, and breaks for a writer whose reader is gone. Frames cross it as bytes, in
 pieces that fall where they fall.

@@ -16,8 +16,11 @@ from time import perf_counter
 from typing import Literal, Protocol
 
 from otpnode.signals import Nack
+from otpnode.transport.bulk import Body
+from otpnode.transport.busywait import BusyWait
 from otpnode.transport.codec import (
-    MESSAGE,
+    FLAT,
+    USER_MESSAGES,
     AnySignal,
     EnvelopeError,
     Frame,
@@ -25,21 +28,27 @@ from otpnode.transport.codec import (
     about,
     addressee,
     decode,
+    decode_flat,
     encode,
 )
 from otpnode.transport.credit import Account
-from otpnode.transport.link import Link, SocketLink, Tap
+from otpnode.transport.link import Link, Tap
+from otpnode.transport.socket_link import Around, SocketLink, call
 
 log = logging.getLogger(__name__)
 
 BURST_SECONDS = 50e-6
-"""A frame that follows the last one sooner is part of a burst and waits for the end of the turn, to be
-written with the others. Any other leaves at once: whoever sends a result and then computes for a second
-in the same step must not hold it back that long."""
+"""A frame that follows the last one sooner, with nothing heard between, is part of a burst and waits for the
+end of the turn, to be written with the others. Any other leaves at once: whoever sends a result and then
+computes for a second in the same step must not hold it back that long, and two that take turns never burst."""
 
 
 class Receiver(Protocol):
     """Who takes what the mesh brings."""
+
+    def on_message(self, peer: Peer, to: str, message: object) -> None:
+        """Take one user message of `peer`, in stream order."""
+        ...
 
     def on_signal(self, peer: Peer, signal: AnySignal) -> None:
         """Apply one signal of `peer`, in stream order."""
@@ -59,24 +68,30 @@ class Peer:
 
     def __init__(self, mesh: Mesh, shard: int, incarnation: int) -> None:
         self._mesh = mesh
+        self._on_message = mesh.receiver.on_message
         self.shard = shard
         self.incarnation = incarnation
         self.link: Link | None = None
         self.accounts: dict[str, Account] = {}
         self._last_write = 0.0
+        self._heard = False
         self.waiting_for_pipe: deque[asyncio.Future[None]] = deque()
         self.undelivered: deque[Frame] = deque()
         """Frames written before both ends were here."""
 
-    def write(self, frame: Frame) -> None:
-        """Queue one frame; never waits."""
-        if self.link is None:
-            self.undelivered.append(frame)
+    def write(self, kind: int, body: Body, lane: str | None, *, burst: bool = False) -> None:
+        """Queue one frame; never waits. In a `burst` it is as if one had just been written."""
+        link = self.link
+        if link is None:
+            self.undelivered.append(Frame(kind, body, lane))
             return
-        self.link.write(frame.kind, frame.body, frame.lane)
         now = perf_counter()
-        if now - self._last_write > BURST_SECONDS:
-            self.link.flush_now()
+        if not burst and (self._heard or now - self._last_write > BURST_SECONDS):
+            self._heard = False
+            link.write_at_once(kind, body, lane)
+            self._mesh.busy_wait.begin(now)
+        else:
+            link.write(kind, body, lane)
         self._last_write = now
 
     @property
@@ -88,7 +103,7 @@ class Peer:
         """Both ends are here."""
         self.link = link
         while self.undelivered:
-            self.write(self.undelivered.popleft())
+            self.write(*self.undelivered.popleft())
 
     def release_senders(self) -> None:
         """Let user messages go on."""
@@ -99,9 +114,14 @@ class Peer:
 
     # -- LinkHandler ----------------------------------------------------------
 
-    def on_frame(self, kind: int, body: bytes) -> None:
+    def on_frame(self, kind: int, body: Body) -> None:
         """Decode one frame and pass the signal on."""
+        self._heard = True
         try:
+            if kind == FLAT and type(body) is bytes:
+                _, to, message = decode_flat(body)
+                self._on_message(self, to, message)
+                return
             signal = decode(kind, body)
         except EnvelopeError as error:
             self.on_corrupt(str(error))
@@ -109,8 +129,8 @@ class Peer:
         except PayloadError as error:
             what = about(kind, body)
             log.warning("dropped %s: it cannot be decoded here: %s", what, error)
-            self.write(encode(Nack(what, str(error)), 1 << 16))
-            if kind == MESSAGE:
+            self.write(*encode(Nack(what, str(error)), 1 << 16))
+            if kind in USER_MESSAGES:
                 self._mesh.receiver.on_dropped(self, addressee(body))
             return
         self._mesh.receiver.on_signal(self, signal)
@@ -135,6 +155,8 @@ class Mesh:
         receiver: takes what arrives.
         max_message: cap of one message, in bytes.
         tap_for: makes the fault layer's tap for a peer; for tests.
+        around: calls what reads from a socket that has become readable.
+        busy_wait: how many seconds the loop stays awake for an answer.
     """
 
     def __init__(
@@ -143,8 +165,14 @@ class Mesh:
         receiver: Receiver,
         max_message: int,
         tap_for: Callable[[int], Tap | None] | None = None,
+        *,
+        around: Around = call,
+        busy_wait: float = 0.0,
     ) -> None:
         self._loop = loop
+        self._around = around
+        self.busy_wait = BusyWait(loop, busy_wait)
+        self.messages_in = self.messages_out = 0
         self.receiver = receiver
         self._max_message = max_message
         self._tap_for = tap_for
@@ -180,7 +208,12 @@ class Mesh:
             peer = self.peer(shard, incarnation) or self.add(shard, incarnation)
             tap = None if self._tap_for is None else self._tap_for(shard)
             peer.connect(
-                SocketLink(self._loop, ends["read"], ends["write"], peer, max_message=self._max_message, tap=tap)
+                SocketLink(
+                    *(self._loop, ends["read"], ends["write"], peer),
+                    max_message=self._max_message,
+                    tap=tap,
+                    around=self._around,
+                )
             )
 
     def leave(self, shard: int, incarnation: int) -> Peer | None:

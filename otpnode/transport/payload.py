@@ -20,16 +20,18 @@ A pickler is expensive to make (0.7 µs) next to a small message (0.4 µs), so a
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from msgspec import msgpack
 
 from otpnode.errors import MessageTooLargeError, OtpnodeError, UnserializableError
 from otpnode.reasons import guarded
+from otpnode.transport.bulk import CHUNK, Part
 from otpnode.transport.travel import Root, refusal, unimportable, where_and_why
 
-_EXACT = frozenset({type(None), bool, int, float, str, bytes})
+EXACT = frozenset({type(None), bool, int, float, str, bytes})
+"""What msgpack carries as it is, wherever it stands; so it does a tuple of them at the top."""
 _encode = msgpack.Encoder().encode
 _decode_tuple = msgpack.Decoder(tuple).decode
 _decode_scalar = msgpack.Decoder().decode
@@ -62,8 +64,19 @@ class _Pickler(pickle.Pickler):
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
+        self.apart: list[Part] | None = None
         self.last: object = None
-        super().__init__(_Sink(self.parts.append), 5)
+        super().__init__(_Sink(self.parts.append), 5, buffer_callback=self._buffer)
+
+    def _buffer(self, buffer: pickle.PickleBuffer) -> bool:
+        """Keep a long buffer out of the pickle, as a copy: what is sent is what was there (SD-06)."""
+        if self.apart is None:
+            return True
+        with buffer.raw() as view:
+            if view.nbytes <= CHUNK:
+                return True
+            self.apart.append(bytes(view) if view.readonly else bytearray(view))
+        return False
 
     def reducer_override(self, obj: object) -> tuple[Callable[..., object], tuple[object, ...]]:
         self.last = obj
@@ -92,8 +105,10 @@ class _Picklers:
     def __init__(self) -> None:
         self._idle: list[_Pickler] = []
 
-    def dumps(self, value: object, *names: str) -> bytes:
+    def dumps(self, value: object, *names: str, apart: list[Part] | None = None) -> bytes:
         """Pickle `value`, a whole called by one name or a tuple whose parts are called by several.
+
+        Long buffers are put into `apart`, if it is given.
 
         Raises:
             _Untravelled: `value` cannot travel; the text says which part and why.
@@ -102,6 +117,7 @@ class _Picklers:
             pickler = self._idle.pop()
         except IndexError:
             pickler = _Pickler()
+        pickler.apart = apart
         try:
             pickler.dump(value)
         except MemoryError:
@@ -148,21 +164,38 @@ def dumps(value: object, *, what: str = "message") -> bytes:
         classes' own pickling is faithful. Objects that occur twice in one message are one
         object again on arrival (SD-06); scalars of a flat tuple may become equal ones.
     """
+    return _dumps(value, what, None)
+
+
+def dumps_apart(value: object) -> tuple[Part, ...]:
+    """Encode one message, its long buffers by themselves.
+
+    Returns:
+        What `dumps` gives; behind it the long buffers (``pickle.PickleBuffer``) that a pickle was spared.
+
+    Raises:
+        UnserializableError: as `dumps`.
+    """
+    buffers: list[Part] = []
+    return (_dumps(value, "message", buffers), *buffers)
+
+
+def _dumps(value: object, what: str, apart: list[Part] | None) -> bytes:
     kind = type(value)
-    if kind in _EXACT or (kind is tuple and _EXACT.issuperset(map(type, value))):  # type: ignore[call-overload]
+    if kind in EXACT or (kind is tuple and EXACT.issuperset(map(type, value))):  # type: ignore[call-overload]
         try:
             return _encode(value)
         except (ValueError, OverflowError):
             pass  # A lone surrogate, or an int beyond 64 bits: exact in pickle.
     try:
-        return _pickled(value, what)
+        return _pickled(value, what, apart=apart)
     except _Untravelled as found:
         noun = _NOUNS.get(what, what)
         raise UnserializableError(f"cannot send {noun} to another shard: {found}; {_HINT}") from found.__cause__
 
 
-def loads(data: bytes | memoryview) -> object:
-    """Decode one payload.
+def loads(data: Part | memoryview, buffers: Sequence[Part] = ()) -> object:
+    """Decode one payload, with the buffers that were kept out of it.
 
     Raises:
         PayloadError: for any failure at all, with the failure as its cause: unknown first byte,
@@ -177,7 +210,7 @@ def loads(data: bytes | memoryview) -> object:
         if first in _TUPLES:
             return _decode_tuple(data)
         if first == _PICKLE:
-            return pickle.loads(data)
+            return pickle.loads(data, buffers=buffers)
         if first not in _NEVER_WRITTEN:
             return _decode_scalar(data)
     except (KeyboardInterrupt, SystemExit, MemoryError):
@@ -188,20 +221,22 @@ def loads(data: bytes | memoryview) -> object:
     raise PayloadError(f"the payload begins with 0x{first:02x}, which no codec writes")
 
 
-def check_size(payload: bytes, max_message: int, what: str = "message") -> None:
+def check_size(payload: Part, max_message: int, what: str = "message", apart: Sequence[Part] = ()) -> None:
     """Hold an encoded payload against the cap.
 
     Args:
         payload: what would travel.
         max_message: cap, in bytes.
         what: what it is, in the error text.
+        apart: what would travel with it.
 
     Raises:
-        MessageTooLargeError: `payload` is longer than `max_message`.
+        MessageTooLargeError: all together are longer than `max_message`.
     """
-    if len(payload) > max_message:
+    size = len(payload) + sum(map(len, apart))
+    if size > max_message:
         raise MessageTooLargeError(
-            f"the {what} takes {len(payload)} bytes and --max-message allows {max_message}; "
+            f"the {what} takes {size} bytes and --max-message allows {max_message}; "
             "send it in parts, or raise --max-message"
         )
 

@@ -30,6 +30,7 @@ ROOMS: dict[str, Room] = {
             "otpnode.reasons",
             "otpnode.errors",
             "otpnode.clock",
+            "otpnode.collector",
             "otpnode.reporting",
             "otpnode.showing",
         ),

@@ -35,7 +35,7 @@ STATE: dict[str, set[str]] = {
     "otpnode/process/current.py": {"RUNNING", "HOSTS", "CURRENT"},
     # The variables a program declares at module level, as it declares its functions.
     "otpnode/behaviours/wire.py": {"SERVING"},
-    "otpnode/process/carry.py": {"_CARRIED"},
+    "otpnode/process/carry.py": {"CARRIED"},
     # What all processes of a shard read without a message; keyed by shard, removed by the process that keeps it.
     "otpnode/behaviours/replica.py": {"REPLICAS"},
     "otpnode/behaviours/scope.py": {"VIEWS"},

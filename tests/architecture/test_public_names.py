@@ -23,7 +23,7 @@ ERRORS = sorted(
 
 COROUTINES = {
     "spawn", "spawn_link", "spawn_monitor", "send", "receive", "link", "unlink", "monitor", "demonitor", "register",
-    "unregister", "exit", "process_info", "cancel_timer", "read_timer", "subscribe_shards", "sleep",
+    "unregister", "exit", "process_info", "request", "cancel_timer", "read_timer", "subscribe_shards", "sleep",
 }  # fmt: skip
 PLAIN = {
     "self", "whereis", "is_alive", "registered", "processes", "send_nowait", "alias", "unalias", "send_after",

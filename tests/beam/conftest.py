@@ -1,4 +1,4 @@
-"""Each placement is run once for all its traces; what was compared and what was left out is told at the end."""
+"""Each placement is run once for all its traces."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 
 from tests.beam.campaign import Tally, recorded, run_and_compare
 from tests.beam.scenario import Placement
-
-TALLIES: pytest.StashKey[dict[Placement, Tally]] = pytest.StashKey()
+from tests.beam.telling import TALLIES
 
 TallyOf = Callable[[Placement], Tally]
 
@@ -27,12 +26,3 @@ def tally_of(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFacto
         return tallies[placement]
 
     return find
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the tallies."""
-    tallies = config.stash.get(TALLIES, {})
-    if tallies:
-        terminalreporter.section("traces of real Erlang")
-        for tally in tallies.values():
-            terminalreporter.write_line("\n".join(tally.lines()))

@@ -49,6 +49,43 @@ async def frames_of_every_length_arrive(rig: Rig) -> None:
     b.close()
 
 
+async def frames_in_parts_arrive_in_their_parts(rig: Rig) -> None:
+    at_b = Recorder()
+    a, b = rig.pair(Recorder(), at_b)
+    dice = random.Random(8)
+    bodies = [
+        (b"head", bytearray(dice.randbytes(3 * CHUNK))),
+        (b"head", dice.randbytes(CHUNK), bytearray(b"x"), dice.randbytes(2 * CHUNK + 1)),
+        (dice.randbytes(CHUNK + 1), b"y"),
+    ]
+    for number, body in enumerate(bodies):
+        a.write(number, body, number)
+        a.write(number + 10, b"behind", number)
+    await at_b.count(2 * len(bodies))
+    arrived = [frame for frame in at_b.frames if frame[0] < 10]
+    assert sorted(arrived) == list(enumerate(bodies))
+    assert [[type(part) for part in body] for _, body in sorted(arrived)] == [list(map(type, body)) for body in bodies]
+    assert (a.buffered, b.statistics().bytes_in) == (0, a.statistics().bytes_out)
+    a.close()
+    b.close()
+
+
+async def what_is_written_at_once_keeps_its_place(rig: Rig) -> None:
+    at_b = Recorder()
+    a, b = rig.pair(Recorder(), at_b)
+    a.write_at_once(1, b"first")
+    assert a.buffered == 0, "it is out already"
+    a.write(2, b"second")
+    a.write_at_once(3, b"third")
+    a.write_at_once(4, bytes(8 * MIB))
+    a.write_at_once(5, b"behind")
+    await at_b.count(5)
+    assert [kind for kind, _ in at_b.frames] == [1, 2, 3, 4, 5]
+    assert (a.statistics().frames_out, b.statistics().frames_in) == (5, 5)
+    a.close()
+    b.close()
+
+
 async def a_bulk_frame_lets_other_lanes_pass_but_not_its_own(rig: Rig) -> None:
     at_b = Recorder()
     a, b = rig.pair(Recorder(), at_b)
@@ -326,6 +363,8 @@ async def a_frame_over_the_cap_is_refused_and_nothing_is_queued(rig: Rig) -> Non
 CONTRACT: tuple[Callable[[Rig], Awaitable[None]], ...] = (
     frames_arrive_whole_and_in_order,
     frames_of_every_length_arrive,
+    frames_in_parts_arrive_in_their_parts,
+    what_is_written_at_once_keeps_its_place,
     a_bulk_frame_lets_other_lanes_pass_but_not_its_own,
     bulk_frames_take_turns,
     lanes_keep_their_order,

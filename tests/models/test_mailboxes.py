@@ -94,7 +94,7 @@ class World:
 
     def _box(self, who: int, one: One) -> Mailbox:
         box = Mailbox(cast(Proc, self.procs[who]), self._rules.limit)
-        box.queue.extend(one.queue)
+        box.queue = deque(one.queue)
         box.blocked = deque(cast("asyncio.Future[None]", Admitted(sender, tag)) for sender, tag in one.blocked)
         box.limit -= sum(self._is_promised(sender, who) for sender in range(len(self.ones)))
         box.care = True

@@ -10,6 +10,7 @@ _RECEPTION = "process/reception.py"
 _DEATHS = "process/deaths.py"
 _LIFECYCLE = "process/lifecycle.py"
 _SPAWNING = "process/spawning.py"
+_REQUESTS = "process/requests.py"
 
 _SIGNALS = [
     Mutant("LK-08", _EXITS, "    if is_text(reason, NORMAL):\n", "    if False:\n", programs("lk08")),
@@ -126,12 +127,12 @@ _MONITORS = [
         'if record.alias == "reply_demonitor":',
         programs("al02"),
     ),
-    Mutant("AL-02", _RECEPTION, 'ONE_SHOT = ("reply", "reply_demonitor")', 'ONE_SHOT = ("reply",)', programs("al02")),
+    Mutant("AL-02", _RECEPTION, 'elif record.alias == "reply_demonitor":', "elif False:", programs("al02")),
     Mutant(
         "AL-01",
         _RECEPTION,
-        'ONE_SHOT = ("reply", "reply_demonitor")',
-        'ONE_SHOT = ("reply_demonitor",)',
+        'proc.aliases.get(ref) == "reply":',
+        "False:",
         programs("al01"),
     ),
     Mutant(
@@ -144,11 +145,26 @@ _MONITORS = [
     Mutant(
         "AL-05",
         _RECEPTION,
-        "        proc.mailbox.put_exempt(signal.message)\n\n    def _timer",
-        "        proc.mailbox.put(signal.message)\n\n    def _timer",
+        "            box.put_exempt(message)\n\n    def _timer",
+        "            box.put(message)\n\n    def _timer",
         programs("al05", "mb09"),
     ),
     Mutant("MO-07", "process/mailbox.py", "if not keep(message):", "if False:", programs("mo07")),
+    Mutant("GS-03", _REQUESTS, "if ref in me.monitors:", "if False:", programs("gs03", only="one")),
+    Mutant(
+        "GS-04",
+        _REQUESTS,
+        "                    _forget(shard, me, ref)\n                    raise\n",
+        "                    raise\n",
+        programs("gs04", only="one"),
+    ),
+    Mutant(
+        "GS-04",
+        "process/runqueue.py",
+        "            self._shard.deadlines.grow_up()\n",
+        "            self._shard.deadlines.young.clear()\n",
+        unit("process/test_requests.py", "gs04"),
+    ),
     Mutant(
         "MO-12",
         "process/monitoring.py",
@@ -169,7 +185,7 @@ _DYING = [
         programs("rg06", "ex10"),
     ),
     Mutant("AC-06", _DEATHS, "return CANCELLED", "return NORMAL", programs("ac06")),
-    Mutant("MB-05", _DEATHS, "        proc.mailbox.close()", "        pass", programs("mb05")),
+    Mutant("MB-05", _DEATHS, "            proc.box.close()", "            pass", programs("mb05")),
     Mutant("TM-04", _DEATHS, "shard.timers.pop(ref).deadline.cancel()", "pass", unit("process/test_timers.py", "tm04")),
     Mutant("CT-02", _DEATHS, "            child.cancel()", "            pass", programs("ct02")),
     Mutant("PI-02", _DEATHS, "shard.serials.release(proc.serial)", "pass", programs("pi02", only="loop")),

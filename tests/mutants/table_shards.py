@@ -41,9 +41,16 @@ _ROUTES = [
     Mutant(
         "SP-09",
         "process/spawning.py",
-        "        return await asyncio.shield(task)\n",
-        "        return await task\n",
+        "        await asyncio.wait({task})\n",
+        "        await task\n",
         unit("races/test_r14_r23_births_with_names.py", "not_its_spawners_task"),
+    ),
+    Mutant(
+        "SP-09",
+        "process/spawning.py",
+        "        shard.deaths.strike(proc, ABANDONED)\n        raise\n    return proc\n",
+        "        shard.deaths.strike(proc, ABANDONED)\n        raise\n    _let_run(shard, proc)\n    return proc\n",
+        programs("sp09", only="loop"),
     ),
     Mutant(
         "SP-09",

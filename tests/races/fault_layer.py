@@ -28,7 +28,8 @@ WITHOUT_SENDER = {encode(each, 1 << 10).kind for each in SAMPLES}
 
 def lane_of(kind: int, body: bytes) -> str | None:
     """Return the lane a frame was written on: its sender, where it has one."""
-    return None if kind in WITHOUT_SENDER else str(msgspec.msgpack.decode(body)[0])
+    head = body[0] if isinstance(body, tuple) else body
+    return None if kind in WITHOUT_SENDER else str(msgspec.msgpack.decode(head)[0])
 
 
 @dataclass

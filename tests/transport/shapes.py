@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
+
+
+def named(value: object) -> str:
+    """Name a value in a test's id, the same in every run: without addresses."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 class Text(str):

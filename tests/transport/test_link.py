@@ -15,8 +15,9 @@ import pytest
 
 from otpnode.transport.bulk import CHUNK, KIND_CHUNK, KIND_LAST, Assembler, Outbox
 from otpnode.transport.framing import FrameError
-from otpnode.transport.link import Link, SocketLink, Tap
+from otpnode.transport.link import Link, Tap
 from otpnode.transport.loopback import LoopbackLink
+from otpnode.transport.socket_link import SocketLink
 from tests.contracts.link_contract import CONTRACT
 from tests.contracts.link_tools import LOOPS, MIB, Recorder, Rig, run
 

@@ -120,7 +120,7 @@ class TestRoundTrip:
             len,
             shapes.Plain.make,
         ],
-        ids=repr,
+        ids=shapes.named,
     )
     def test_matrix(self, value: object) -> None:
         assert same(loads(dumps(value)), value)

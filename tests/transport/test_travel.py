@@ -194,7 +194,7 @@ class TestCalls:
             dict.fromkeys,
             asyncio.open_connection,
         ],
-        ids=str,
+        ids=shapes.named,
     )
     def test_importable_functions_travel(self, func: Callable[..., object]) -> None:
         back, args, kwargs, _ = loads_call(dumps_call(func, (1,), {"a": [2]}, {}))

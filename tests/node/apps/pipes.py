@@ -16,7 +16,7 @@ from otpnode import process
 from otpnode.process import Pid
 from otpnode.process.current import HOSTS
 from otpnode.scheduler.neighbours import Neighbours
-from otpnode.transport.link import SocketLink
+from otpnode.transport.socket_link import SocketLink
 from tests.node.apps.tools import get, get_tagged, idle, me, passed, tell_os_pid, up_again
 
 ENVELOPE = 100

@@ -1,0 +1,75 @@
+"""The short way to one pid elsewhere: a send that needs to wait for nothing.
+
+A send to another shard asks who its target is, where that lives, whether it does, whether
+the pipe has room and whether there is a credit. For a pid that this shard has written to
+before, the answers to the first two stand, and the rest are five words to read. So
+`send` looks here first, in a dict, and goes the long way
+(`otpnode.scheduler.neighbours.Neighbours.send`) for everything else: names, a first
+message, the dead, and whoever has to wait.
+"""
+
+from __future__ import annotations
+
+from otpnode.pid import Address
+from otpnode.scheduler.board import DEAD, EMPTY, Place
+from otpnode.signals import Message
+from otpnode.transport.codec import FLAT, encode_flat, encode_message
+from otpnode.transport.credit import Account
+from otpnode.transport.mesh import Mesh, Peer
+
+
+class Way:
+    """How to write to one pid, kept as long as its peer is seated and nobody has said that it is dead."""
+
+    __slots__ = ("_account", "_incarnation", "_max_message", "_mesh", "_peer", "_place", "_serial", "_to")
+
+    def __init__(
+        self,
+        mesh: Mesh,
+        peer: Peer,
+        place: Place,
+        owner: Address,
+        to: str,
+        account: Account | None,
+        max_message: int,
+    ) -> None:
+        self._mesh = mesh
+        self._peer = peer
+        self._place = place
+        self._incarnation = owner.incarnation
+        self._serial = owner.serial
+        self._to = to
+        self._account = account
+        self._max_message = max_message
+
+    def send(self, sender: str, message: object) -> bool:
+        """Send `message` if nothing has to be waited for; False: go the long way, nothing was sent.
+
+        Raises:
+            UnserializableError, MessageTooLargeError: as `send`.
+        """
+        account = self._account
+        if account is not None and (account.credits <= 0 or account.waiting):
+            return False
+        peer = self._peer
+        link = peer.link
+        if link is None or link.full:
+            return False
+        # The incarnation last: while it is still the one, what was read before was its own.
+        words, slot_at, state_at, incarnation_at = self._place
+        if (
+            words[slot_at] != self._serial
+            or not EMPTY < words[state_at] < DEAD
+            or words[incarnation_at] != self._incarnation
+        ):
+            return False
+        to = self._to
+        body = encode_flat(sender, to, message, self._max_message)
+        if body is not None:
+            peer.write(FLAT, body, sender)
+        else:
+            peer.write(*encode_message(Message(sender, to, message), self._max_message))
+        if account is not None:
+            account.credits -= 1
+        self._mesh.messages_out += 1
+        return True
