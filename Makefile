@@ -1,15 +1,18 @@
 # Everything here does its own set-up: a machine with only Python (3.11 or newer) and make is enough.
 #   make PYTHON=python3.12 test      another interpreter
 #   make test ARGS="-k links -x"     arguments for pytest
+#   make test JOBS=0                 one test after the other, which shows what they print
 
 PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
+# Twice the processors of a small machine: many tests wait for real processes, and not for a processor.
+JOBS   ?= 4
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check test-all bench-pingpong beam soak mutants conformance install clean
+.PHONY: help demo test check test-all bench bench-quick bench-guard bench-peers beam soak mutants conformance install clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,7 +21,7 @@ demo: $(STAMP) ## count the words of Python's standard library on every core, on
 	$(BIN)/python examples/demo.py $(ARGS)
 
 test: $(STAMP) ## run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 check: $(STAMP) ## lint, format check, types, and the architecture tests
 	$(BIN)/ruff check .
@@ -29,8 +32,22 @@ check: $(STAMP) ## lint, format check, types, and the architecture tests
 test-all: ## run the tests on Python 3.11, 3.12 and 3.13, each where it exists
 	bash scripts/test_all.sh $(ARGS)
 
-bench-pingpong: $(STAMP) ## messages per second against two asyncio tasks
-	$(BIN)/python benchmarks/pingpong.py $(ARGS)
+bench: $(STAMP) bench-peers ## every benchmark: tables and plots into benchmarks/results
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python benchmarks/suite.py $(ARGS)
+	$(BIN)/python benchmarks/growth.py --json benchmarks/results/growth.json
+	$(BIN)/python -m benchmarks.savina --json benchmarks/results/savina.json
+	$(BIN)/python benchmarks/plots.py
+
+bench-quick: $(STAMP) ## the questions that take seconds, once, in under two minutes
+	$(BIN)/python benchmarks/suite.py --quick $(ARGS)
+
+bench-guard: $(STAMP) bench-peers ## fail when a ratio has lost more than a fifth against the committed one
+	$(BIN)/python benchmarks/suite.py --guard $(ARGS)
+
+bench-peers: ## the peers, in an environment of their own; one that cannot be installed is a gap in the tables
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	-.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[peers]'
 
 beam: $(STAMP) ## compare 500 fresh random programs with real Erlang (Debian package erlang-base)
 	$(BIN)/python -m tests.beam.fresh --count 500 $(ARGS)
@@ -48,7 +65,7 @@ conformance: $(STAMP) ## run the tests of every rule and write docs/conformance.
 install: $(STAMP) ## only make the environment
 
 clean: ## remove environments and caches
-	rm -rf .venv .venv-3.* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-3.* .venv-peers build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(STAMP): pyproject.toml

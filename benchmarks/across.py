@@ -4,11 +4,14 @@ The yardstick has no limits, no credits, no exact types, no order between severa
 and no answer to the death of the other side; it batches a flood once a turn of the
 loop and writes a ping at once.
 
-    python benchmarks/across.py [--rounds 5] [--only pingpong|flood|bytes|boot] [--json FILE]
+    python benchmarks/across.py [--rounds 5] [--only QUESTION] [--json FILE]
+
+Questions: pingpong, flood, fan_in, broadcast, megabytes, buffer, bytes, boot.
 """
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +29,9 @@ from otpnode.pid import Pid
 PINGS = 40_000
 FLOOD = 200_000
 BIG = 100_000_000
+MEGABYTE = 1 << 20
+SENDERS = 3
+LISTENERS = 1000
 MESSAGE = ("flood", 12345, "hello world", 3.5)
 
 
@@ -94,6 +100,77 @@ async def answer_sizes(partner: Pid) -> None:
         await process.send(partner, len(message))  # type: ignore[arg-type]
 
 
+class Samples:
+    """What a NumPy array is to pickle: a buffer that may travel beside it."""
+
+    def __init__(self, data: bytearray) -> None:
+        self.data = data
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __reduce_ex__(self, protocol: object) -> tuple[object, ...]:
+        return Samples, (pickle.PickleBuffer(self.data),)
+
+
+async def round_trips(payload: object, times: int) -> float:
+    """Return the median of seconds for `payload` to the other shard, to the word that it is there."""
+    target = await process.spawn(answer_sizes, [process.self()], on=elsewhere())
+    figures = []
+    for _ in range(times):
+        began = perf_counter()
+        await process.send(target, payload)
+        await process.receive()
+        figures.append(perf_counter() - began)
+    return sorted(figures)[times // 2]
+
+
+async def megabytes() -> float:
+    """Return seconds for a megabyte of bytes."""
+    return await round_trips(b"x" * MEGABYTE, 101)
+
+
+async def buffer() -> float:
+    """Return seconds for an object with a buffer of 10 MB."""
+    return await round_trips(Samples(bytearray(BIG // 10)), 11)
+
+
+async def sender(target: Pid, messages: int) -> None:
+    """Send so many."""
+    for _ in range(messages):
+        await process.send(target, MESSAGE)
+
+
+async def fan_in(messages: int) -> float:
+    """Return messages per second from several shards to one process."""
+    others = [shard for shard in range(SENDERS + 1) if shard != process.shard_of(process.self() or "")]
+    began = perf_counter()
+    for shard in others:
+        await process.spawn(sender, [process.self(), messages // SENDERS], on=shard)
+    for _ in range(messages // SENDERS * SENDERS):
+        await process.receive()
+    return messages / (perf_counter() - began)
+
+
+async def listener(partner: Pid, messages: int) -> None:
+    """Take so many and say so."""
+    for _ in range(messages):
+        await process.receive()
+    await process.send(partner, "done")
+
+
+async def broadcast(rounds: int) -> float:
+    """Return messages per second from one process to many on the other shard, a message for each in turn."""
+    targets = [await process.spawn(listener, [process.self(), rounds], on=elsewhere()) for _ in range(LISTENERS)]
+    began = perf_counter()
+    for _ in range(rounds):
+        for target in targets:
+            await process.send(target, MESSAGE)
+    for _ in targets:
+        await process.receive()
+    return rounds * LISTENERS / (perf_counter() - began)
+
+
 async def ready() -> None:
     """Be a main that has nothing to do."""
 
@@ -106,9 +183,14 @@ def boot() -> float:
     return perf_counter() - began
 
 
+def on_shards(shards: int, program: object, *args: object) -> float:
+    """Run a program as main of a node of so many shards."""
+    return float(otpnode.run(program, *args, schedulers=shards))  # type: ignore[arg-type]
+
+
 def on_two_shards(program: object, *args: object) -> float:
     """Run a program as main of a node of two shards."""
-    return float(otpnode.run(program, *args, schedulers=2, max_message=2 * BIG))  # type: ignore[arg-type]
+    return on_shards(2, program, *args)
 
 
 QUESTIONS = {
@@ -131,11 +213,49 @@ QUESTIONS = {
         },
         [("otpnode", "socket pair + msgspec", 0.25), ("otpnode, unlimited", "socket pair + msgspec", 0.4)],
     ),
+    "fan_in": Question(
+        f"{SENDERS} shards to one process",
+        "messages/s",
+        {
+            "otpnode": Case(lambda: on_shards(SENDERS + 1, fan_in, FLOOD)),
+            "socket pair + msgspec": Case(lambda: yardsticks.over_a_socket_pair("flood", FLOOD), note="one sender"),
+        },
+        [("otpnode", "socket pair + msgspec", 0)],
+    ),
+    "broadcast": Question(
+        f"one to {LISTENERS} processes of the other shard",
+        "messages/s",
+        {
+            "otpnode": Case(lambda: on_two_shards(broadcast, FLOOD // LISTENERS)),
+            "socket pair + msgspec": Case(lambda: yardsticks.over_a_socket_pair("flood", FLOOD), note="one receiver"),
+        },
+        [("otpnode", "socket pair + msgspec", 0)],
+    ),
+    "megabytes": Question(
+        "1 MB of bytes across shards, and an answer",
+        "s",
+        {
+            "otpnode": Case(lambda: on_two_shards(megabytes)),
+            "socket pair": Case(lambda: yardsticks.bytes_over_a_socket_pair(MEGABYTE, 101)),
+        },
+        [("otpnode", "socket pair", 0)],
+        less=True,
+    ),
+    "buffer": Question(
+        "an object with a buffer of 10 MB across shards, and an answer",
+        "s",
+        {
+            "otpnode": Case(lambda: on_two_shards(buffer)),
+            "socket pair": Case(lambda: yardsticks.bytes_over_a_socket_pair(BIG // 10, 11)),
+        },
+        [("otpnode", "socket pair", 0)],
+        less=True,
+    ),
     "bytes": Question(
         "100 MB of bytes across shards",
         "s",
         {
-            "otpnode": Case(lambda: on_two_shards(big, BIG), note="max_message=200 MB"),
+            "otpnode": Case(lambda: on_two_shards(big, BIG)),
             "socket pair": Case(lambda: yardsticks.bytes_over_a_socket_pair(BIG)),
         },
         [("otpnode", "socket pair", 1 / 1.5)],

@@ -1,6 +1,6 @@
 """What does a process of one shard cost, beside the tasks and queues of asyncio?
 
-Ping-pong, a flood into the default mailbox, spawn to exit, waiting for futures; then
+Ping-pong, a flood into the default mailbox, spawn to exit, waiting for futures, timers; then
 the memory of idle processes and the longest pause while they are being spawned.
 Everything of otpnode runs through `otpnode.run`, public verbs and default options.
 
@@ -26,6 +26,7 @@ from otpnode.pid import Pid
 MESSAGES = 200_000
 SPAWNS = 50_000
 IDLE = 300_000
+TIMERS = 100_000
 
 
 # -- ping-pong -----------------------------------------------------------------
@@ -93,6 +94,21 @@ async def spawn(count: int) -> float:
 async def await_futures(count: int) -> float:
     """Return futures awaited per second inside a process."""
     return await yardsticks.await_futures(count)
+
+
+# -- timers ----------------------------------------------------------------------
+
+
+async def timers(pending: int) -> float:
+    """Return timers per second, set and cancelled, while so many others are pending."""
+    me = process.self()
+    assert me is not None
+    for number in range(pending):
+        process.send_after(3600 + number % 1000, me, "late")
+    began = perf_counter()
+    for number in range(pending):
+        await process.cancel_timer(process.send_after(1800 + number % 1000, me, "early"))
+    return pending / (perf_counter() - began)
 
 
 # -- idle processes ------------------------------------------------------------
@@ -181,6 +197,15 @@ QUESTIONS = {
             "in a task": Case(lambda: yardsticks.under_uvloop(yardsticks.await_futures, SPAWNS)),
         },
         [("in a process", "in a task", 0.8)],
+    ),
+    "timers": Question(
+        f"timers set and cancelled, {TIMERS:,} others pending",
+        "timers/s",
+        {
+            "send_after, cancel_timer": Case(lambda: on_one_loop(timers, TIMERS)),
+            "loop.call_later, cancel": Case(lambda: yardsticks.under_uvloop(yardsticks.timers, TIMERS)),
+        },
+        [("send_after, cancel_timer", "loop.call_later, cancel", 0)],
     ),
     "idle": Question(
         f"memory of an idle process, {IDLE:,} alive (budget 2048)",

@@ -110,6 +110,17 @@ async def await_futures(count: int) -> float:
     return count / (time.perf_counter() - began)
 
 
+async def timers(pending: int) -> float:
+    """Return timers per second, set and cancelled, while so many others are pending."""
+    loop = asyncio.get_running_loop()
+    for number in range(pending):
+        loop.call_later(3600 + number % 1000, print)
+    began = time.perf_counter()
+    for number in range(pending):
+        loop.call_later(1800 + number % 1000, print).cancel()
+    return pending / (time.perf_counter() - began)
+
+
 def under_uvloop(program: Callable[[int], Any], count: int) -> float:
     """Run a yardstick."""
     return float(uvloop.run(program(count)))
@@ -229,13 +240,13 @@ def over_a_socket_pair(kind: str, count: int) -> float:
         child.join()
 
 
-def bytes_over_a_socket_pair(size: int) -> float:
+def bytes_over_a_socket_pair(size: int, times: int = 4) -> float:
     """Return seconds for `size` bytes into a fresh buffer and `bytes()` of it."""
     ours, theirs = socket.socketpair()
     payload = b"x" * size
 
     def take(end: socket.socket) -> None:
-        for _ in range(4):
+        for _ in range(times):
             buffer = bytearray(size)
             with memoryview(buffer) as view:
                 at = 0
@@ -248,10 +259,10 @@ def bytes_over_a_socket_pair(size: int) -> float:
     child.start()
     theirs.close()
     figures = []
-    for _ in range(4):
+    for _ in range(times):
         began = time.perf_counter()
         ours.sendall(payload)
         ours.recv(8, socket.MSG_WAITALL)
         figures.append(time.perf_counter() - began)
     child.join()
-    return sorted(figures[1:])[1]
+    return sorted(figures[1:])[(times - 1) // 2]
