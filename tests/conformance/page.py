@@ -16,6 +16,7 @@ from tests.support import ROOT
 
 PAGE = ROOT / "docs" / "conformance.md"
 LIMIT_SECONDS = 1800
+WORKERS = "4"
 
 HEAD = """\
 # Which test shows which rule
@@ -37,9 +38,22 @@ def run(arguments: Iterable[str]) -> list[Row]:
     """Run the tests that show rules; return the outcomes."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "outcomes.json"
-        command = [sys.executable, "-m", "pytest", "-q", "--conformance", str(target), *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-n",
+            WORKERS,
+            "--dist",
+            "loadfile",
+            "--conformance",
+            str(target),
+            *arguments,
+        ]
         subprocess.run(command, cwd=ROOT, timeout=LIMIT_SECONDS, check=False)
-        return [(str(a), str(b), str(c), str(d)) for a, b, c, d in json.loads(target.read_text(encoding="utf-8"))]
+        written = [json.loads(each.read_text(encoding="utf-8")) for each in sorted(target.parent.iterdir())]
+        return [(str(a), str(b), str(c), str(d)) for rows in written for a, b, c, d in rows]
 
 
 def cell(rows: list[Row], rule: str, topology: str) -> str:

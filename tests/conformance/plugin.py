@@ -1,7 +1,7 @@
 """A pytest plugin that writes down which rule was shown where, from the outcomes of the run.
 
 ``--conformance FILE`` writes one JSON list of ``[rule, topology, test, outcome]``, and leaves out of the
-run whatever shows no rule.
+run whatever shows no rule. Workers that share a run write a file each, ``FILEgw0`` and so on, of what they have run.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "rule(*ids, on=''): the rules of the catalogue that the test shows, and where")
     target = config.getoption("--conformance")
     if target:
-        config.pluginmanager.register(Collector(Path(str(target))), "conformance-collector")
+        worker = getattr(config, "workerinput", {}).get("workerid", "")
+        config.pluginmanager.register(Collector(Path(f"{target}{worker}")), "conformance-collector")
 
 
 def claims_of(item: pytest.Item) -> tuple[Claim, str]:
@@ -69,8 +70,9 @@ class Collector:
     def pytest_sessionfinish(self) -> None:
         """Write."""
         rows = [
-            [rule, claim.topology, name, self._outcomes.get(nodeid, "not run")]
+            [rule, claim.topology, name, self._outcomes[nodeid]]
             for nodeid, (claim, name) in self._claims.items()
+            if nodeid in self._outcomes
             for rule in claim.rules
         ]
         self._target.write_text(json.dumps(rows), encoding="utf-8")

@@ -152,7 +152,8 @@ EXAMPLES = {
                 while (manager := process.whereis("manager")) is None and process.is_alive(user):
                     await process.sleep(0.01)
                 print("DOWN", (await process.receive(timeout=30, ref=user_ref))[4])
-                while process.is_alive(manager):
+                # Between shards a name is free a moment after its process is dead; only a DOWN would promise both.
+                while process.is_alive(manager) or process.whereis("manager") is not None:
                     await process.sleep(0.01)
                 print("manager alive:", process.is_alive(manager), process.whereis("manager"))
             """,
