@@ -108,6 +108,7 @@ class Deaths:
         table = shard.table
         pid = proc.pid
         proc.state = DEAD
+        proc.reason = NORMAL
         proc.value = value
         proc.cut_off = True
         self._leave(proc, NORMAL)

@@ -95,6 +95,28 @@ async def give_up(verb: Callable[..., Awaitable[object]], name: str, where: str 
     raise ProcessExit("given up")
 
 
+async def return_meanwhile(name: str, where: str | int, turns: int, to: Pid) -> None:
+    """Have a child task spawn a linked child, and return before it has the pid."""
+    task = asyncio.ensure_future(process.spawn_link(tell_exits, [to], name=name, on=where, trap_exits=True))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.add_done_callback(asyncio.Task.cancelled)
+
+
+async def tell_exits(to: Pid) -> None:
+    """Tell of the first message."""
+    await process.send(to, await process.receive())
+
+
+@semantic("SP-09")
+async def sp09_the_child_of_a_spawner_that_has_returned_gets_its_exit() -> None:
+    for number, (where, turns) in enumerate(product(("local", 0), range(1, 5))):
+        spawner, ref = await spawn_monitor_there(return_meanwhile, f"sp09 returned {number}", where, turns, me())
+        assert await down(ref) == "normal"
+        exit_message = await process.receive(SOON, match=lambda m: isinstance(m, tuple) and m[0] == "EXIT")
+        assert exit_message == ("EXIT", spawner, "normal")
+
+
 async def is_alone(pid: Pid) -> bool:
     """Tell whether nobody is linked to `pid` and nobody watches it."""
     return await process.process_info(pid, "links", "monitored_by") == {"links": [], "monitored_by": []}
