@@ -24,6 +24,7 @@ from otpnode.process.children import adopt
 from otpnode.process.current import CURRENT
 from otpnode.process.proc import DEAD
 from otpnode.process.shard import Shard
+from otpnode.reasons import NOCONNECTION
 from otpnode.scheduler.board import Board
 from otpnode.scheduler.control import FromWorker, NameReply, Names, NameTable, ToWorker, decode_to_worker
 from otpnode.scheduler.nameservice import NameService
@@ -240,6 +241,7 @@ class LoopbackNode:
         shard.ready.clear()
         for proc in [*shard.table.live.values(), *shard.table.exiting.values()]:
             proc.state = DEAD
+            proc.reason = NOCONNECTION
             proc.cut_off = proc.deaf = proc.irregular = True
             proc.mailbox.queue.clear()
             coro = proc.get_coro()
