@@ -38,9 +38,12 @@ from otpnode.transport.socket_link import Around, SocketLink, call
 log = logging.getLogger(__name__)
 
 BURST_SECONDS = 50e-6
-"""A frame that follows the last one sooner, with nothing heard between, is part of a burst and waits for the
-end of the turn, to be written with the others. Any other leaves at once: whoever sends a result and then
-computes for a second in the same step must not hold it back that long, and two that take turns never burst."""
+"""A frame that follows the last one sooner, with nothing heard between, belongs to the same row."""
+
+EAGER_FRAMES = 4
+"""So many frames of a row leave at once; those after them are a burst and wait for the end of the turn, to be written
+with the others. Whoever says what it begins and then computes for ever in the same step must not hold that back; two
+that take turns never burst. One frame was too few: a birth's own frames came just before what the child had to say."""
 
 
 class Receiver(Protocol):
@@ -74,6 +77,7 @@ class Peer:
         self.link: Link | None = None
         self.accounts: dict[str, Account] = {}
         self._last_write = 0.0
+        self._row = 0
         self._heard = False
         self.waiting_for_pipe: deque[asyncio.Future[None]] = deque()
         self.undelivered: deque[Frame] = deque()
@@ -86,8 +90,11 @@ class Peer:
             self.undelivered.append(Frame(kind, body, lane))
             return
         now = perf_counter()
-        if not burst and (self._heard or now - self._last_write > BURST_SECONDS):
+        if self._heard or now - self._last_write > BURST_SECONDS:
             self._heard = False
+            self._row = 0
+        if not burst and self._row < EAGER_FRAMES:
+            self._row += 1
             link.write_at_once(kind, body, lane)
             self._mesh.busy_wait.begin(now)
         else:
