@@ -158,3 +158,10 @@ async def messages() -> AsyncIterator[object]:
     """Yield what comes into the mailbox of whoever iterates, up to None."""
     while (message := await process.receive()) is not None:
         yield message
+
+
+def stops_at_sevens(n: int) -> int:
+    """Raise what ends an iteration, where it is an error like any other."""
+    if n % 10 == 7:
+        raise StopIteration(n)
+    return n

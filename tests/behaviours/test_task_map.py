@@ -22,6 +22,7 @@ from tests.behaviours.jobs import (
     report,
     square,
     square_later,
+    stops_at_sevens,
     tell,
     three_exits,
     three_fails,
@@ -100,6 +101,14 @@ async def test_tk03_a_failure_is_its_items_own(chunk: Chunk) -> None:
     assert (type(error), error.index, type(error.reason), type(error.__cause__)) == (TaskExit, 3, KeyError, KeyError)
     assert any("in three_fails" in note for note in error.__cause__.__notes__)
     await nothing_left()
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 200])
+@on_a_node
+async def test_tk03_what_would_end_an_iteration_is_an_error_like_any_other(chunk: Chunk) -> None:
+    results: list[Any] = await Task.map(stops_at_sevens, range(200), chunk=chunk, on_error="return")
+    assert [n for n, result in enumerate(results) if result != n] == list(range(7, 200, 10))
+    assert {type(result.reason) for result in results[7::10]} == {StopIteration}
 
 
 @CHUNKS
