@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar, TypedDict, cast
 
 from msgspec import UNSET, UnsetType
@@ -72,7 +72,3 @@ def arguments(args: object, kwargs: Mapping[str, object] | None, given: dict[str
     if not isinstance(args, (list, tuple, type(None))):
         raise TypeError(f"args must be a list of children, or of init's arguments, not {type(args).__name__}")
     return list(args or ()), {**(kwargs or {}), **{key: value for key, value in given.items() if value is not UNSET}}
-
-
-Arguments = Sequence[object] | None
-Keywords = Mapping[str, object] | None

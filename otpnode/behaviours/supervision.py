@@ -69,12 +69,12 @@ async def oversee(
     if isinstance(spec, Ignore):
         await cradle.ignored()
     if isinstance(spec, (Ending, Stop)):
-        await report_end(behaviour, place.parent, spec.reason, spec.error if isinstance(spec, Ending) else None)
+        await report_end(behaviour, spec.reason, spec.error if isinstance(spec, Ending) else None)
         await cradle.failed(spec.reason)
     overseer = make(spec, place.parent, behaviour)
     if overseer is None:
         reason = ("bad_return_value", spec)
-        await report_end(behaviour, place.parent, reason)
+        await report_end(behaviour, reason)
         await cradle.failed(reason)
     refusal = await overseer.start_all()
     if refusal is not None:
@@ -83,7 +83,7 @@ async def oversee(
     await overseer.run()
 
 
-async def report_end(behaviour: str, parent: Pid | None, reason: object, error: BaseException | None = None) -> None:
+async def report_end(behaviour: str, reason: object, error: BaseException | None = None) -> None:
     """Log the end of this supervisor, unless it is an orderly one."""
     if not is_quiet(reason):
         me = cast(Pid, process.self())
@@ -184,7 +184,7 @@ class Overseer(ABC):
                 await self._turn()
         except Over as over:
             await self.stop_all()
-            await report_end(self._behaviour, self._parent, over.reason)
+            await report_end(self._behaviour, over.reason)
             raise ProcessExit(over.reason) from None
 
     async def _turn(self) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from types import TracebackType
 from typing import Any, Final, Self
@@ -176,9 +176,6 @@ def _killed_after(seconds: float) -> Iterator[None]:
     finally:
         timer.cancel()
         timer.join()
-
-
-MAKE: Final[dict[str, Callable[..., Topology]]] = {"one": OneLoop, "loop": Loopback, "pipe": OsProcesses}
 
 
 def make_topology(name: str, *, schedulers: int = 0, clock: ManualClock | None = None, **options: Any) -> Topology:
