@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from inspect import iscoroutinefunction
 from typing import Any, NoReturn, cast
 
 from otpnode import process
@@ -39,6 +40,10 @@ from otpnode.reasons import KILL, SHUTDOWN
 
 log = logging.getLogger("otpnode.task")
 
+PATIENCE = "patience"
+PATIENCE_SECONDS = 0.1
+"""How long the caller's shard gets no work while foremen elsewhere are still to come."""
+
 
 async def coordinate(caller: Pid | None, order: Order) -> NoReturn:
     """Be the coordinator, until the caller says so or ends."""
@@ -63,6 +68,8 @@ class Coordinator:
         self._seats = self._choose_seats()
         self._pace = Pace(order.chunk, order.length, len(self._seats))
         self._stays = False
+        self._is_patient = True
+        self._holds = not iscoroutinefunction(order.plan.func)
 
     def _choose_seats(self) -> dict[int, int]:
         """Return shard → slots; where not all are needed the caller's own is left alone."""
@@ -82,6 +89,7 @@ class Coordinator:
         await process.subscribe_shards()
         for shard in self._seats:
             await self._hire(shard)
+        process.send_after(PATIENCE_SECONDS, self._me, (PATIENCE,))
         does: dict[object, Callable[..., Any]] = {
             CALL: self._asked,
             ITEMS: self._pulled,
@@ -92,6 +100,7 @@ class Coordinator:
             "EXIT": self._exit,
             "DOWN": self._stop,
             "shard_up": self._shard_up,
+            PATIENCE: self._lose_patience,
         }
         while True:
             message = cast("tuple[Any, ...]", await process.receive())
@@ -180,10 +189,23 @@ class Coordinator:
     async def _hand_out(self) -> None:
         """Give every foreman its share, the emptiest first."""
         while self._waiting:
-            free = [one for one in self._crew.values() if one.reachable and len(one.held) < self._pace.depth(one.slots)]
+            free = [one for one in self._crew.values() if one.reachable and self._has_room(one)]
             if not free or not self._pace.is_enough(self._waiting, self._window.has_ended):
                 return
             await self._hand_to(min(free, key=lambda one: len(one.held) / one.slots), *self._take(self._pace.size))
+
+    def _has_room(self, foreman: Foreman) -> bool:
+        if foreman.shard != self._here:
+            return len(foreman.held) < self._pace.depth(foreman.slots, away=True)
+        # What runs here holds up this process: the others get theirs first, unless they take too long to come, and
+        # of long items there is never a second one in the queue that would run before their reports are read.
+        if self._hiring and self._is_patient:
+            return False
+        alone = self._holds and len(self._seats) > 1 and not self._stays and self._pace.size == 1
+        return len(foreman.held) < (1 if alone else self._pace.depth(foreman.slots))
+
+    def _lose_patience(self) -> None:
+        self._is_patient = False
 
     async def _hand_to(self, foreman: Foreman, first: int, items: list[object]) -> None:
         try:

@@ -51,10 +51,14 @@ class Pace:
             wanted = self._most if mean * self._most <= self._seconds else max(1, int(self._seconds / mean))
             self.size = min(wanted, self.size * GROWTH)
 
-    def depth(self, slots: int) -> int:
-        """Return how many batches a foreman of so many slots has: one more waits there when they are short."""
+    def depth(self, slots: int, *, away: bool = False) -> int:
+        """Return how many batches a foreman of so many slots has: one more waits there when they are short.
+
+        One more on another shard, also when they are long: the word that one is done may have to wait here
+        for what computes here, longer than the one that is still there lasts.
+        """
         if self.size == 1:
-            return slots
+            return slots + away
         return slots // self.size + SPARE if self._single else max(2, slots)
 
     def capacity(self, slots: int) -> int:
