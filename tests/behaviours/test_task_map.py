@@ -243,12 +243,16 @@ async def test_tk03_items_are_pulled_in_the_callers_own_process() -> None:
 @on_a_node
 async def test_tk03_dropped_it_ends_what_runs() -> None:
     me = process.self() or ""
-    async for result in Task.map(report_or_return, [(me, 0), (me, 1)], max_concurrency=2):
+    results = Task.map(report_or_return, [(me, 0), (me, 1)], max_concurrency=2)
+    async for result in results:
         assert result == 0
         break
     _, _, pid = await next_message()  # type: ignore[misc]
+    ref = await process.monitor(pid)
+    del results
     gc.collect()
-    assert await ending_of(pid) in ("killed", "noproc", "shutdown")
+    down: Any = await process.receive(SOON, ref=ref)
+    assert down[4] in ("killed", "shutdown")
     await nothing_left()
 
 
