@@ -20,7 +20,7 @@ from tests.beam.scenario import Placement, Scenario, Step, load
 SETTLE_MS = 8
 """What an operation takes at most to be part of its step; longer sleeps and receives block (as in the oracle)."""
 
-STUCK_SECONDS = 5.0
+STUCK_SECONDS = 20.0
 """After this an operation that should not wait is printed as blocked: the comparison shows it."""
 
 UNWATCHED = object()
