@@ -352,7 +352,8 @@ def report(result: dict[str, object], options: argparse.Namespace, seconds: floa
         print(f"with {' and '.join(options.find)}:", *cast("list[str]", result["found"]), sep="\n  ")
     if crawl is not None:
         print(f"files per parser: {[crawl.per_parser[number] for number in range(crawl.parsers)]}")
-        bound = ROOM if process.schedulers() == 1 else AHEAD
+        # A parser that is just being restarted waits for its supervisor's word, and no mailbox is full meanwhile.
+        bound = ROOM if process.schedulers() == 1 and not crawl.crashes else AHEAD
         print(f"longest queue at a parser: {crawl.largest_queue} files, bound {bound}; ", end="")
         print(f"the reader was up to {crawl.most_ahead} ahead of the index, bound {crawl.parsers * AHEAD}")
         print(f"parsers that died: {crawl.crashes}; files given to parsers: {crawl.given}")

@@ -32,7 +32,7 @@ def environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{path}" if path else str(ROOT)}
 
 
-def run(arguments: list[str], timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def run(arguments: list[str], timeout: float = 120) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; it must end well."""
     done = subprocess.run(
         arguments, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=timeout, check=False
@@ -41,7 +41,7 @@ def run(arguments: list[str], timeout: float = 60) -> subprocess.CompletedProces
     return done
 
 
-def eventually(condition: Callable[[], bool], what: str, timeout: float = 20) -> None:
+def eventually(condition: Callable[[], bool], what: str, timeout: float = 60) -> None:
     """Wait until `condition` holds; `what` names it in the failure."""
     deadline = time.monotonic() + timeout
     while not condition():

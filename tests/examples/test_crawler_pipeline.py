@@ -81,11 +81,21 @@ def test_the_index_is_right_though_parsers_crash_and_no_queue_grows(mode: str, t
     assert result["found"] == []  # `merge` is imported there, and not used
     assert result["crashes"] > 0
     assert result["given"] > FILES + 1
-    assert 0 < result["largest_queue"] <= (8 if "two" in mode else 4)
+    assert 0 < result["largest_queue"] <= 8
     assert 0 < result["most_ahead"] <= 2 * 8
     per_parser = re.search(r"^files per parser: \[(\d+), (\d+)\]$", told, re.MULTILINE)
     assert per_parser, told
     assert int(per_parser[1]) + int(per_parser[2]) == FILES + 1
+
+
+@pytest.mark.os_processes
+def test_without_crashes_the_queues_of_one_shard_keep_to_their_room(tmp_path: Path) -> None:
+    folder = tmp_path / "sources"
+    broken = write_sources(folder)
+    result, _ = crawl(command("crawler_pipeline", "one scheduler", str(folder)), tmp_path)
+    check(result, folder, broken)
+    assert result["crashes"] == 0
+    assert 0 < result["largest_queue"] <= 4
 
 
 @pytest.mark.os_processes

@@ -14,7 +14,7 @@ from tests.examples.running import MODES, command, run
 @pytest.mark.parametrize("mode", MODES)
 def test_the_store_survives_the_loss_of_a_part(mode: str, tmp_path: Path) -> None:
     answer = tmp_path / "result.json"
-    run(command("kv_store", mode, "--seconds", "2", "--json", str(answer)))
+    run(command("kv_store", mode, "--seconds", "4", "--json", str(answer)))
     result = json.loads(answer.read_text(encoding="utf-8"))
     lost = "shard" if "two" in mode else "partition"
     assert result["killed"] == f"{lost} 1"

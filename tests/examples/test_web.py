@@ -74,7 +74,7 @@ def test_it_serves_and_stops_in_order(mode: str, tmp_path: Path) -> None:
         shards = psutil.Process(node.pid).children(recursive=True)
         answer = httpx.get(f"{address}/hash?n=1000&text=hello", timeout=30)
         assert answer.json() == {"digest": plain_hash("hello", 1000), "shard": 1 if mode in SHARDED else 0}
-        assert httpx.get(f"{address}/hash?n=many").status_code == 400
+        assert httpx.get(f"{address}/hash?n=many", timeout=30).status_code == 400
 
         # A ping on a later connection is answered, so this request has been read.
         with send_unanswered(address, "/hash?n=300000&text=late") as late:
@@ -112,7 +112,7 @@ def test_the_loss_of_the_pool_costs_what_it_had(tmp_path: Path) -> None:
             hashing.kill()
             answer = answer_of(lost)
             assert answer.startswith("HTTP/1.1 503 "), answer
-        eventually(lambda: httpx.get(f"{address}/hash?n=1").status_code == 200, "the pool is back")
+        eventually(lambda: httpx.get(f"{address}/hash?n=1", timeout=30).status_code == 200, "the pool is back")
         assert httpx.get(f"{address}/ping", timeout=30).text == "pong"
 
 
