@@ -21,7 +21,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 APPS = Path(__file__).resolve().parent / "apps"
-PATIENCE = 30.0
+PATIENCE = 120.0
 """Seconds that anything may take on a noisy machine; nothing here is about speed."""
 SOON = 10.0
 """Ten times the second within which no shard may be alive after its supervisor."""

@@ -60,7 +60,7 @@ def test_the_crash_of_the_pid_main_returned_is_logged_once(launch: Launch) -> No
 
 def test_the_loss_of_mains_shard_is_1_with_one_line_saying_so(launch: Launch) -> None:
     run = launch(start("endings:is_killed"))
-    run.ends_with(1, timeout=20)
+    run.ends_with(1)
     assert count("main's shard was lost", run.err) == 1, run.told()
     assert count("^tidy 1 cleaned$", run.out) == 1, f"the stop was not orderly{run.told()}"
     assert "Traceback" not in run.err, run.told()

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.os_processes
 @pytest.mark.rule("RG-06", "RG-07", "SH-07")
 def test_names_deaths_and_restarts_wait_for_no_shard_that_lags(launch: Launch) -> None:
     run = launch(start("lagging:main", schedulers=5, args=("0", "0")))
-    run.passes(timeout=60)
+    run.passes()
     print(run.out)
 
 
@@ -21,6 +21,6 @@ def test_names_deaths_and_restarts_wait_for_no_shard_that_lags(launch: Launch) -
 @pytest.mark.rule("RG-06", "RG-07", "SH-07")
 def test_nor_when_far_more_is_waiting_for_it_than_a_socket_holds(launch: Launch) -> None:
     options = ("--max-restarts", "1000", "--log-level", "error")
-    run = launch(start("lagging:main", *options, schedulers=5, args=("400", "100", "120")))
-    run.passes(timeout=120)
+    run = launch(start("lagging:main", *options, schedulers=5, args=("400", "100")))
+    run.passes()
     print(run.out)

@@ -24,7 +24,7 @@ def test_64_shards_boot_and_a_killed_one_comes_back_with_1024_descriptors(launch
         peak = max(peak, len(os.listdir(f"/proc/{run.pid}/fd")))
         return "shards ready" in run.err or run.popen.poll() is not None
 
-    eventually(booted, "the ready line", timeout=90)
-    run.passes(timeout=90)
+    eventually(booted, "the ready line")
+    run.passes()
     print(run.err, run.out, f"the supervisor has had up to {peak} descriptors", sep="\n")
     assert peak < DESCRIPTORS

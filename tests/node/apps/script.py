@@ -15,7 +15,7 @@ from typing import NoReturn, cast
 import otpnode
 from otpnode import NodeDownError, UnserializableError, process
 from otpnode.process import Pid
-from tests.node.apps import tools
+from tests.node.apps import endings, tools
 
 print(f"loaded as {__name__}", flush=True)
 
@@ -132,12 +132,7 @@ async def refuses() -> None:
 
 
 async def ends_badly() -> Pid:
-    return await process.spawn(dies, on=1)
-
-
-async def dies() -> None:
-    await asyncio.sleep(0.3)
-    raise process.ProcessExit("broken")
+    return await process.spawn(endings.ends_with, ["broken"], on=1)
 
 
 def outcome(main: object, *args: object, **settings: object) -> object:

@@ -1,4 +1,4 @@
-"""A script that takes long to load in a worker."""
+"""A script that a worker is not done loading before it is ended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import otpnode
 
 if __name__ != "__main__":
     print("importing", flush=True)
-    time.sleep(2.0)
+    time.sleep(600)
 
 
 async def main() -> None:

@@ -32,7 +32,9 @@ async def child(number: int | str) -> None:
 async def parent(where: int, ready: Pid) -> None:
     """Trap exits as a supervisor does; at the stop end the children, on the other shard, in reverse order."""
     process.process_flag("trap_exits", True)
-    children = [await process.spawn_link(child, [f"{where}.{number}"], on=1 - where) for number in range(3)]
+    children = [await process.spawn_link(begun, [me(), f"{where}.{number}"], on=1 - where) for number in range(3)]
+    for _ in children:
+        await get_tagged("begun")
     await process.send(ready, ("ready", where))
     source = (await get_tagged("EXIT", 600))[1:]
     print(f"parent on {where} is told {source[1]}", flush=True)
@@ -59,7 +61,7 @@ async def trees() -> None:
     await idle()
 
 
-async def begun(parent: Pid, number: int) -> None:
+async def begun(parent: Pid, number: int | str) -> None:
     """Be a child that says when it has begun."""
     await process.send(parent, ("begun",))
     await child(number)
@@ -73,16 +75,18 @@ async def returns() -> None:
         await get_tagged("begun")
 
 
-async def calls_back(to: Pid) -> None:
+async def calls_back(to: Pid, ready: Pid) -> None:
     """In the cleanup, send a last word to a process of another shard."""
+    await process.send(ready, ("begun",))
     try:
         await idle()
     finally:
         await process.send(to, ("last word",))
 
 
-async def listener() -> None:
+async def listener(ready: Pid) -> None:
     process.process_flag("trap_exits", True)
+    await process.send(ready, ("begun",))
     while True:
         message = await get(600)
         if message[0] == "last word":
@@ -92,7 +96,9 @@ async def listener() -> None:
 
 async def last_words() -> None:
     """A process of shard 1 sends in its cleanup to one on shard 0 that outlives it."""
-    pid = await process.spawn(listener, on=0)
-    await process.spawn(calls_back, [pid], on=1)
+    pid = await process.spawn(listener, [me()], on=0)
+    await process.spawn(calls_back, [pid, me()], on=1)
+    for _ in range(2):
+        await get_tagged("begun")
     print("shards ready", flush=True)
     await idle()

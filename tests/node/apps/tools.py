@@ -14,7 +14,7 @@ from typing import cast
 from otpnode import process
 from otpnode.process import Pid, Ref, ShardDownError
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 async def until(probe: Callable[[], object | Awaitable[object]], what: str, within: float = PATIENCE) -> object:
