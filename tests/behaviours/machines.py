@@ -11,7 +11,7 @@ from otpnode.behaviours import system
 from otpnode.behaviours.control import IGNORE, Status, Stop
 from otpnode.behaviours.events import Action, Called, EventKind, Keep, Next, NextEvent, Postpone, ReplyTo, TimedOut
 from otpnode.behaviours.gen_statem import GenStatem
-from tests.behaviours.servers import next_message
+from tests.behaviours.servers import next_message, no_message
 
 
 def shown(kind: EventKind) -> object:
@@ -176,6 +176,19 @@ async def told(pid: str, *events: object, until: int = 0) -> list[Any]:
         await GenStatem.cast(pid, event)
     await system.resume(pid)
     return await heard(pid, until)
+
+
+async def suspended(pid: str, event: tuple[str, object]) -> None:
+    """Give a machine an event that sets a timeout, and suspend it before that has run out."""
+    while True:
+        await GenStatem.cast(pid, event)
+        assert (await next_message())[1:] == ("cast", event[0])  # type: ignore[index]
+        await system.suspend(pid)
+        if await no_message():
+            return
+        # The timeout was faster, and its event has been told; so once more.
+        await system.resume(pid)
+        await next_message()
 
 
 async def heard(pid: str, until: int = 0) -> list[Any]:

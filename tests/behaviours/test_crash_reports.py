@@ -17,6 +17,7 @@ from otpnode.behaviours.supervisor import Supervisor
 from otpnode.reporting import emit
 from tests.behaviours.monsters import Broken, Ear, Misformatted, Monster, listen, reports
 from tests.behaviours.servers import (
+    SOON,
     Scripted,
     Secret,
     Trapping,
@@ -96,7 +97,7 @@ async def test_the_exit_of_the_parent_is_reported_when_trapping() -> None:
     server = message[1]
     ref = await process.monitor(server)
     await process.exit(parent, "boom")
-    await process.receive(5, ref=ref)
+    await process.receive(SOON, ref=ref)
     ((_, _, otp, _),) = await reports(ear)
     assert (otp["pid"], otp["reason"], otp["traceback"]) == (server, "'boom'", "")
 
@@ -109,7 +110,7 @@ async def raise_something() -> None:
 async def test_a_plain_process_has_its_one_plain_error() -> None:
     ear = await listen()
     pid, ref = await process.spawn_monitor(raise_something, on=process.schedulers() - 1)
-    await process.receive(5, ref=ref)
+    await process.receive(SOON, ref=ref)
     ((logger, text, otp, _),) = await reports(ear)
     assert (logger, otp) == ("otpnode.crash", None)
     assert pid in text
@@ -126,7 +127,7 @@ async def test_a_report_shows_ten_messages_and_is_16_kib_at_most() -> None:
         await process.send(pid, (number, "queued" * 10**4))
     ref = await process.monitor(pid)
     await system.resume(pid)
-    await process.receive(5, ref=ref)
+    await process.receive(SOON, ref=ref)
     ((_, text, otp, _),) = await reports(ear)
     assert [one[:3] for one in otp["mailbox"]] == [f"({number}," for number in range(10)]
     assert len(text) <= 16 * 1024
@@ -194,7 +195,7 @@ async def test_a_failing_format_status_costs_the_state_and_not_the_report(how: s
 async def test_a_failing_log_handler_costs_the_report_and_not_the_process() -> None:
     await listen(Broken)
     _, ref = await process.spawn_monitor(raise_something, on=process.schedulers() - 1)
-    down: Any = await process.receive(5, ref=ref)
+    down: Any = await process.receive(SOON, ref=ref)
     assert isinstance(down[4], LookupError)
     pid = await Scripted.start([process.self()])
     await Scripted.cast(pid, ("return", Stop("boom")))
@@ -224,7 +225,7 @@ async def test_a_supervisor_reports_deaths_and_its_giving_up() -> None:
             pid = process.whereis("s")
             await process.sleep(0)
         await exit_and_wait(pid, "boom")
-    down: Any = await process.receive(5, ref=ref)
+    down: Any = await process.receive(SOON, ref=ref)
     assert down[4] == "shutdown"
     found = await reports(ear)
     assert [logger for logger, *_ in found] == ["otpnode.supervisor"] * 3

@@ -15,6 +15,7 @@ from tests.behaviours.servers import (
     Plain,
     Scripted,
     call_and_report,
+    cut_short,
     exit_and_wait,
     hand_made_server,
     next_message,
@@ -136,8 +137,8 @@ async def test_gs03_a_cancelled_call_leaves_nothing() -> None:
     me = process.self()
     pid = await Scripted.start()
     with pytest.raises(TimeoutError) as caught:
-        async with asyncio.timeout(0.02):
-            await Scripted.call(pid, ("wait", me))
+        async with cut_short() as watcher:
+            await Scripted.call(pid, ("wait", watcher))
     assert not isinstance(caught.value, otpnode.CallTimeoutError)
     message: Any = await next_message()
     await process.send(pid, "go on")

@@ -21,6 +21,9 @@ from tests.behaviours.servers import (
     on_a_node,
 )
 
+UNANSWERED = "its shard did not answer within 0.1 s"
+"""Stands in the text where a shard says nothing of its server: on a busy machine that may be any shard."""
+
 
 def far() -> int:
     """Return the number of the shard that is farthest from the programs."""
@@ -34,11 +37,13 @@ async def test_gs04_the_text_of_a_timeout_says_what_the_server_is_doing() -> Non
     await process.spawn(call_and_report, [me, pid, ("block", me), None])
     assert await next_message() == "blocked"
     await process.send(pid, "queued")
-    with pytest.raises(otpnode.CallTimeoutError) as caught:
-        await Scripted.call("busy", ("return", 1), timeout=0.01)
-    text = str(caught.value)
+    text, calls = UNANSWERED, 0
+    while UNANSWERED in text:
+        with pytest.raises(otpnode.CallTimeoutError) as caught:
+            await Scripted.call("busy", ("return", 1), timeout=0.01)
+        text, calls = str(caught.value), calls + 1
     assert text.startswith("call ('busy', ('return', 1)) timed out: ")
-    assert f"{pid} (the busy one) has 2 messages queued" in text
+    assert f"{pid} (the busy one) has {1 + calls} messages queued" in text
     assert "servers.py:" in text
     assert "handle_call" in text
     assert await no_message()
@@ -121,21 +126,30 @@ async def test_gs03_the_chain_of_a_request_holds_64_pids_at_most() -> None:
 
 @on_a_node
 async def test_gs04_simultaneous_calls_end_by_a_timeout_whose_text_shows_both_waits() -> None:
-    me = process.self()
     first, second = await Scripted.start(on=0), await Scripted.start(on=far())
-    await process.spawn(call_and_report, [me, first, ("meet", second, me, 0.3)], on="local")
-    await process.spawn(call_and_report, [me, second, ("meet", first, me, None)], on="local")
-    for _ in range(2):
-        message: Any = await next_message()
-        assert message[0] == "waiting"
-    for pid in (second, first):
-        await process.send(pid, "go on")
-    word, text = await next_message()  # type: ignore[misc]
-    assert word == "reply"
+    text = UNANSWERED
+    while UNANSWERED in text:
+        text = await meeting(first, second)
     assert text.startswith(f"call ('{second}', ")
     assert f"{second} (Scripted)" in text
     assert f"handle_call, waiting for {first}" in text
+
+
+async def meeting(first: str, second: str) -> str:
+    """Have `second` call `first` and then `first` call `second` in vain; return what `first` is told."""
+    me = process.self()
+    for server, other, seconds in ((second, first, None), (first, second, 0.3)):
+        await process.spawn(call_and_report, [me, server, ("meet", other, me, seconds)], on="local")
+        message: Any = await next_message()
+        assert message[0] == "waiting"
+    await process.send(second, "go on")
+    while f"waiting for {first}" not in str(await process.process_info(second, "current")):
+        pass
+    await process.send(first, "go on")
+    word, text = await next_message()  # type: ignore[misc]
+    assert word == "reply"
     assert await next_message() == ("reply", "in time")
+    return str(text)
 
 
 async def listen_by_ref(watcher: str, target: str) -> None:

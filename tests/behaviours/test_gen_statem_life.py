@@ -14,7 +14,7 @@ from otpnode.behaviours.events import Keep, NamedTimeout, Next, Postpone, StateT
 from otpnode.behaviours.gen_statem import GenStatem
 from otpnode.behaviours.specs import child
 from otpnode.behaviours.supervisor import Supervisor
-from tests.behaviours.machines import Begins, Ending, Entering, Gate, Incomparable, Machine, Only, told
+from tests.behaviours.machines import Begins, Ending, Entering, Gate, Incomparable, Machine, Only, suspended, told
 from tests.behaviours.servers import (
     ending_of,
     exit_and_wait,
@@ -175,8 +175,10 @@ async def test_gs15_state_and_data_can_be_looked_at_and_replaced() -> None:
 @on_a_node
 async def test_gs15_a_replaced_state_is_no_change_for_postponed_events_and_state_timeouts() -> None:
     pid = await Machine.start([process.self()])
-    await told(pid, ("p", {"a": Keep([Postpone(), StateTimeout(0.01, "t")])}))
+    await told(pid, ("p", {"a": Keep([Postpone()])}))
+    await suspended(pid, ("set", {"a": Keep([StateTimeout(0.02, "t")])}))
     await system.replace_state(pid, to_b)
+    await system.resume(pid)
     assert await next_message() == ("b", "state_timeout", "t")
     assert await told(pid, ("go", {"b": Next("c")})) == [("b", "cast", "go"), ("c", "cast", "p")]
 

@@ -20,7 +20,7 @@ from otpnode.behaviours.events import (
     Repeat,
     StateTimeout,
 )
-from tests.behaviours.machines import Machine, contents, heard, told
+from tests.behaviours.machines import Machine, contents, heard, suspended, told
 from tests.behaviours.servers import next_message, no_message, on_a_node
 
 SOON = 0.005
@@ -152,9 +152,7 @@ async def test_sm04_an_event_cancels_an_event_timeout_that_has_run_out_behind_it
     pid = await Machine.start([process.self()])
     behind = False
     while not behind:
-        await Machine.cast(pid, sets(EventTimeout(0.02, "idle")))
-        assert await next_message() == ("a", "cast", "set")
-        await system.suspend(pid)
+        await suspended(pid, sets(EventTimeout(0.02, "idle")))
         await Machine.cast(pid, "x")
         while len(queued := await pending(pid)) < 2:
             await process.sleep(0.001)  # sleep: looks again whether the timer has run out
@@ -232,8 +230,8 @@ async def test_sm04_a_timer_of_the_users_own_is_a_message_like_any_other() -> No
 
 @on_a_node
 async def test_sm04_timeouts_that_run_out_while_suspended_come_after_resume() -> None:
-    pid = await Machine.start([process.self(), NamedTimeout("n", 0.02, "t")])
-    await system.suspend(pid)
+    pid = await Machine.start([process.self()])
+    await suspended(pid, sets(NamedTimeout("n", 0.02, "t")))
     while await process.process_info(pid, "message_queue_len") == 0:
         await process.sleep(0.001)  # sleep: looks again whether the timer has run out
     assert await no_message()

@@ -12,7 +12,7 @@ from otpnode import AlreadyRegisteredError, GenServer, Registry, Supervisor, Via
 from otpnode.behaviours.replica import REPLICAS
 from otpnode.process import Pid
 from tests.behaviours.hands import Hand, by, elsewhere
-from tests.behaviours.servers import Plain, Scripted, exit_and_wait, next_message, on_a_node, run
+from tests.behaviours.servers import SOON, Plain, Scripted, exit_and_wait, next_message, on_a_node, run
 from tests.support import until
 
 
@@ -180,7 +180,7 @@ async def stopped_by_a_replica(registry: str) -> None:
     assert len(links) == process.schedulers()
     ref = await process.monitor(registry)
     await process.exit(links[0], "kill")
-    down: Any = await process.receive(5, ref=ref)
+    down: Any = await process.receive(SOON, ref=ref)
     assert down[4] == "killed"
 
 
@@ -196,7 +196,7 @@ async def test_pg02_who_is_registered_ends_with_the_registry_or_hears_of_it() ->
     trapping = await Scripted.start([me()], trap_exits=True, name=Via("r", "trapping"), on=elsewhere())
     ref = await process.monitor(named)
     await process.exit(registry, "kill")
-    down: Any = await process.receive(5, ref=ref)
+    down: Any = await process.receive(SOON, ref=ref)
     assert down[4] == "killed"
     assert await next_message() == ("info", ("EXIT", registry, "killed"))
     await Registry.start_link(name="r")

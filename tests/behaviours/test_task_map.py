@@ -32,7 +32,7 @@ from tests.behaviours.jobs import (
     unreadable,
     where,
 )
-from tests.behaviours.servers import SOON, ending_of, next_message, no_message, on_a_node
+from tests.behaviours.servers import SOON, cut_short, ending_of, next_message, no_message, on_a_node
 
 Chunk = int | Literal["auto"]
 
@@ -290,14 +290,13 @@ async def test_tk03_it_ends_with_its_caller() -> None:
 
 @on_a_node
 async def test_tk03_a_cancelled_wait_ends_the_map_and_leaves_nothing() -> None:
-    me = process.self() or ""
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
-            await Task.map(report, [(me, 0)])
+        async with cut_short() as watcher:
+            await Task.map(report, [(watcher, 0)])
     await next_message()
-    results = Task.map(report, [(me, 0)])
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.05):
+        async with cut_short() as watcher:
+            results = Task.map(report, [(watcher, 0)])
             await anext(results)
     await next_message()
     with pytest.raises(RuntimeError, match="has ended with CancelledError"):

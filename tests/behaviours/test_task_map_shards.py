@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import threading
 from typing import Any
 
 import pytest
@@ -23,19 +22,19 @@ def run(program: Any, *args: object, schedulers: int = 2) -> Any:
     return otpnode.run(program, *args, schedulers=schedulers, log_level="critical", kill_grace=0.2)
 
 
-def hold_up(seconds: float) -> tuple[int, int]:
-    """Be busy for a while, so that the other shard has to take the next item."""
-    threading.Event().wait(seconds)
-    return os.getpid(), threading.get_ident()
-
-
-async def spread() -> int:
-    """Return how many OS processes have computed."""
-    return len({pid for pid, _ in await Task.map(hold_up, [0.05] * 8)})
+async def spread() -> list[int]:
+    """Let items wait for each other; return on which shards they run meanwhile."""
+    me = process.self() or ""
+    async with Task.map(report, [(me, n) for n in range(8)]) as results:
+        first = asyncio.ensure_future(anext(results))
+        running: list[Any] = [await next_message() for _ in range(6)]
+        first.cancel()
+        await asyncio.wait([first])
+    return sorted(process.shard_of(pid) for _, _, pid in running)
 
 
 def test_tk03_items_run_on_every_shard() -> None:
-    assert run(spread, schedulers=3) == 3
+    assert run(spread, schedulers=3) == [0, 0, 1, 1, 2, 2]
 
 
 @on_a_node(only=("loop", "pipe"), why="one loop has one shard")
