@@ -22,7 +22,7 @@ from otpnode.testing.leaks import children as children
 from otpnode.testing.leaks import open_fds as open_fds
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE = 10.0
+PATIENCE = 20.0
 PLUGIN = () if entry_points(group="pytest11", name="otpnode") else ("-p", "otpnode.testing.plugin")
 """Options that tell a pytest of otpnode's plugin, where the package is not installed but only found."""
 

@@ -23,7 +23,7 @@ from tests.races.fault_layer import FaultLayer, Wire
 from tests.races.inside import births_open, live_serials, names_asked, names_held, promised
 from tests.races.puppets import Stage
 
-CALM_SECONDS = 5.0
+CALM_SECONDS = 20.0
 SETTINGS: dict[str, object] = {
     "exit_grace": 0.5, "kill_grace": 0.1, "stop_grace": 0.5, "max_processes": 512, "mailbox_limit": LIMIT,
 }  # fmt: skip

@@ -15,7 +15,7 @@ from otpnode import process
 from otpnode.process import Pid, Ref
 from tests.support import perform
 
-SOON = 5.0
+SOON = 20.0
 
 
 def me() -> Pid:

@@ -15,7 +15,7 @@ from otpnode.process import Pid
 from otpnode.process.proc import Proc
 from tests.support import perform
 
-SOON = 5.0
+SOON = 20.0
 
 
 def me() -> Pid:

@@ -23,7 +23,7 @@ from tests.support import drive, until
 
 T = TypeVar("T")
 SETTINGS: dict[str, object] = {"exit_grace": 0.5, "kill_grace": 0.2, "stop_grace": 1.0, "max_processes": 4096}
-SOON = 5.0
+SOON = 20.0
 QUIET_TURNS = 12
 
 Order = tuple[Callable[..., Awaitable[object]], tuple[object, ...], dict[str, object], "asyncio.Future[object]"]

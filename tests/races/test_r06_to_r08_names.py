@@ -8,7 +8,7 @@ from otpnode import process
 from otpnode.process import NameAlreadyRegisteredError, Pid, ProcessNotFoundError
 from otpnode.scheduler.control import NameRegister, NamesGone
 from otpnode.signals import Message
-from tests.races.puppets import Puppet, Stage, downs, play
+from tests.races.puppets import SOON, Puppet, Stage, downs, play
 
 
 async def where(name: str) -> Pid | None:
@@ -42,7 +42,7 @@ def test_r06_two_shards_register_one_name(winner: int) -> None:
 
 async def take_over(ref: str, name: str) -> object:
     """Register the name of a process as soon as its DOWN is here."""
-    down = await process.receive(5, ref=ref)
+    down = await process.receive(SOON, ref=ref)
     await process.register(name)
     assert isinstance(down, tuple)
     return down[4]

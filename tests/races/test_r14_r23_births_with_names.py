@@ -13,7 +13,7 @@ from otpnode.process.current import CURRENT
 from otpnode.scheduler.control import NameCommit, NameRegister, NameReply, NameReserve, NamesGone
 from otpnode.signals import Exit2
 from tests.races.inside import births_open
-from tests.races.puppets import Puppet, Stage, downs, exits, linger, play
+from tests.races.puppets import SOON, Puppet, Stage, downs, exits, linger, play
 
 
 async def where(name: str) -> Pid | None:
@@ -253,7 +253,7 @@ def test_r23_register_and_death_in_one_turn() -> None:
 
 
 async def look_after_down(ref: str, name: str) -> Pid | None:
-    await process.receive(5, ref=ref)
+    await process.receive(SOON, ref=ref)
     return process.whereis(name)
 
 

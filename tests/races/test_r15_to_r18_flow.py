@@ -12,7 +12,7 @@ from otpnode import process
 from otpnode.process import ProcessNotFoundError
 from otpnode.signals import Credit, Exit2, Link, Message, Monitor
 from otpnode.transport.codec import encode
-from tests.races.puppets import Puppet, Stage, downs, exits, play
+from tests.races.puppets import SOON, Puppet, Stage, downs, exits, play
 from tests.support import until
 
 
@@ -147,7 +147,7 @@ def test_r16_sender_is_killed_on_a_full_pipe() -> None:
             assert blocked[0].cancelled()
             # A signal is never kept back by the full pipe.
             stage.node.world(0).shard.router.post(Exit2(second.pid, target.pid, "signal"))
-        await asyncio.wait_for(blocked[1], 5)
+        await asyncio.wait_for(blocked[1], SOON)
         await stage.quiet()
         assert heard(target) == ["second"]
         assert exits(target, second.pid) == ["signal"]
@@ -171,7 +171,7 @@ def test_r17_receiver_dies_while_senders_of_three_shards_wait(end: str) -> None:
             await target.die("boom")
         else:
             stage.node.crash(1, restart=end == "crash")
-        await asyncio.wait_for(asyncio.gather(*blocked), 5)
+        await asyncio.wait_for(asyncio.gather(*blocked), SOON)
         await stage.quiet()
         for shard in stage.node.shards:
             assert not [peer for peer in stage.node.world(shard.number).neighbours.mesh.peers() if peer.accounts]
@@ -192,7 +192,7 @@ def test_r17_the_word_of_the_death_meets_a_message_on_its_way() -> None:
         await stage.quiet()
         assert not blocked.done()
         stage.layer.release(0, 1)
-        await asyncio.wait_for(blocked, 5)
+        await asyncio.wait_for(blocked, SOON)
         assert stage.layer.wire(1, 0).passed[Credit] == 1
 
     play(script)
@@ -202,7 +202,7 @@ async def round_trip(to: str, count: int) -> list[object]:
     """Send `count` messages, then take as many."""
     for number in range(count):
         await process.send(to, number)
-    return [await process.receive(5) for _ in range(count)]
+    return [await process.receive(SOON) for _ in range(count)]
 
 
 @pytest.mark.parametrize("places", [(0, 1, 2), (0, 0, 1), (0, 1), (0, 1, 0, 1)])
@@ -211,14 +211,14 @@ def test_r18_circle_of_full_mailboxes(places: tuple[int, ...], count: int) -> No
     async def script(stage: Stage) -> None:
         ring = [await stage.puppet(shard, limit=1) for shard in places]
         done = [puppet.begin(round_trip, ring[(at + 1) % len(ring)].pid, count) for at, puppet in enumerate(ring)]
-        results = await asyncio.wait_for(asyncio.gather(*done), 5)
+        results = await asyncio.wait_for(asyncio.gather(*done), SOON)
         assert results == [list(range(count))] * len(ring)
 
     play(script, shards=3)
 
 
 async def park(wanted: str) -> object:
-    return await process.receive(5, match=lambda message: message == wanted)
+    return await process.receive(SOON, match=lambda message: message == wanted)
 
 
 def test_r18_a_sender_that_was_let_in_over_the_bound_is_not_kept_out_by_a_parked_owner() -> None:
@@ -239,7 +239,7 @@ def test_r18_a_sender_that_was_let_in_over_the_bound_is_not_kept_out_by_a_parked
             await blocked
         await stage.quiet()
         parked = b.begin(park, "wanted")
-        await asyncio.wait_for(a.begin(process.send, b.pid, "wanted"), 5)
+        await asyncio.wait_for(a.begin(process.send, b.pid, "wanted"), SOON)
         assert await parked == "wanted"
 
     play(script)

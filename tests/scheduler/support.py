@@ -20,7 +20,7 @@ from typing import TypeVar
 import psutil
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 15.0
+PATIENCE = 60.0
 T = TypeVar("T")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -37,13 +36,12 @@ def test_all_drain_before_any_leaves(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_second_signal_is_now(tmp_path: Path, signum: int, code: int) -> None:
-    with running(tmp_path, config=TWO, no_drain=[0, 1]) as node:
+    # The stop would take longer than anybody waits here.
+    with running(tmp_path, config={**TWO, "stop_grace": 600.0}, no_drain=[0, 1]) as node:
         node.signal(signum)
-        node.worker(0).waits_for("Stop", 3.0, False)
-        started = time.monotonic()
+        node.worker(0).waits_for("Stop", 360.0, False)
         node.signal(signum)
         assert node.wait() == code
-        assert time.monotonic() - started < 2
 
 
 def test_another_kind_of_signal_is_not_a_second(tmp_path: Path) -> None:

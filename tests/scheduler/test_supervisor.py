@@ -16,6 +16,8 @@ import pytest
 from tests.scheduler.support import Node, alive, eventually, running
 
 pytestmark = pytest.mark.os_processes
+SOON = 10.0
+"""Ten times the second within which no worker may be alive after its supervisor."""
 AS_INIT = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
@@ -230,22 +232,22 @@ class TestLossOfTheSupervisor:
             pids = node.family()
             node.worker(1).kill(signal.SIGSTOP)
             node.process.kill()
-            eventually(lambda: not any(map(alive, pids)), within=1.0)
+            eventually(lambda: not any(map(alive, pids)), within=SOON)
 
     def test_nor_while_booting(self, tmp_path: Path) -> None:
         with running(tmp_path, ready=False, config={"schedulers": 4}, boot_hang=[0, 1, 2, 3]) as node:
             pids = [node.worker(shard).pid for shard in range(4)]
             node.process.kill()
-            eventually(lambda: not any(map(alive, pids)), within=1.0)
+            eventually(lambda: not any(map(alive, pids)), within=SOON)
 
     def test_nor_while_forking(self, tmp_path: Path) -> None:
         with running(tmp_path, ready=False, config={"schedulers": 16}) as node:
             pids = eventually(node.family)
             node.process.kill()
             node.wait()
-            eventually(lambda: not any(map(alive, pids)), within=1.0)
+            eventually(lambda: not any(map(alive, pids)), within=SOON)
             marker = str(node.path)
-            eventually(lambda: not _mentioned(marker), within=1.0)
+            eventually(lambda: not _mentioned(marker), within=SOON)
 
     def test_the_end_of_the_callers_pipe_is_the_end(self, tmp_path: Path) -> None:
         with running(tmp_path, caller=True, config={"schedulers": 2}, no_drain=[0, 1]) as node:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from inspect import isawaitable
 from typing import cast
@@ -14,7 +14,7 @@ import pytest
 from otpnode import process
 from otpnode.process import Pid, ProcessExit, Ref
 
-SOON = 5.0
+SOON = 20.0
 """Seconds after which what has not come is held to be lost."""
 
 PEERS = "peers of another shard"
@@ -177,6 +177,21 @@ def fill(target: str) -> int:
 
 
 # -- waits with an end --------------------------------------------------------
+
+
+async def quickest(trial: Callable[[], Awaitable[float]], enough: float) -> float:
+    """Return the shortest time of some trials: a busy machine delays a few of them, a broken rule all.
+
+    Args:
+        trial: does it once; returns the seconds it took.
+        enough: seconds that need no further trial.
+    """
+    shortest = await trial()
+    for _ in range(9):
+        if shortest < enough:
+            break
+        shortest = min(shortest, await trial())
+    return shortest
 
 
 async def down(ref: Ref) -> object:

@@ -15,7 +15,7 @@ from tests.semantics.program import Program
 from tests.support import ROOT
 
 TOPOLOGIES = NAMES
-PIPE_LIMIT = 120.0
+PIPE_LIMIT = 300.0
 
 
 class Topology(Protocol):

@@ -66,12 +66,13 @@ async def rc01_timeout_zero_scans_the_whole_queue() -> None:
 
 @semantic("RC-02", alone=OWN)
 async def rc02_what_does_not_match_does_not_restart_the_time() -> None:
-    for number in range(30):
+    for number in range(500):
         process.send_after(number * 0.01, me(), ("noise", number))
     begun = time.monotonic()
     with pytest.raises(TimeoutError):
         await process.receive(timeout=0.1, match=is_("never"))
-    assert 0.09 <= time.monotonic() - begun < 0.25
+    # Restarted by the noise, it would take five seconds.
+    assert 0.09 <= time.monotonic() - begun < 2
 
 
 @semantic("RC-03", alone=OWN)
@@ -186,12 +187,12 @@ async def rc07_match_must_not_receive() -> None:
 @semantic("RC-08", alone=OWN)
 async def rc08_a_fresh_ref_is_found_whatever_is_queued_before() -> None:
     async def rounds(count: int) -> float:
-        begun = time.perf_counter()
+        begun = time.thread_time()  # The time of the wall counts other programs, too.
         for number in range(count):
             ref = process.alias(reply=True)
             await process.send(ref, (ref, number))
             assert await process.receive(SOON, ref=ref) == (ref, number)
-        return time.perf_counter() - begun
+        return time.thread_time() - begun
 
     await rounds(50)
     short = await rounds(300)
