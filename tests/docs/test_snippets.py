@@ -20,7 +20,7 @@ from tests.docs.pages import PAGES, ROOT, Block, Snippet, blocks_of, snippets_of
 from tests.support import PLUGIN
 
 AT_ONCE = 2
-SECONDS = 40
+SECONDS = 240
 
 SNIPPETS = {snippet.where: snippet for page in PAGES for snippet in snippets_of(page)}
 SKIPPED = {where: snippet.skipped for where, snippet in SNIPPETS.items() if snippet.skipped}
