@@ -8,6 +8,8 @@ VENV   ?= .venv
 ARGS   ?=
 # Twice the processors of a small machine: many tests wait for real processes, and not for a processor.
 JOBS   ?= 4
+# What stands on the compiled paths itself.
+PURE   := tests/process tests/semantics tests/races
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
@@ -20,8 +22,9 @@ help: ## list the targets
 demo: $(STAMP) ## count the words of Python's standard library on every core, on one, and without otpnode
 	$(BIN)/python examples/demo.py $(ARGS)
 
-test: $(STAMP) ## run the tests
+test: $(STAMP) ## run the tests, and those of processes once more without the compiled paths
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	OTPNODE_PURE=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile $(PURE) $(ARGS)
 
 check: $(STAMP) ## lint, format check, types, and the architecture tests
 	$(BIN)/ruff check .
@@ -68,7 +71,7 @@ clean: ## remove environments and caches
 	rm -rf .venv .venv-3.* .venv-peers build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml hatch_build.py $(wildcard csrc/*)
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON): not found; name an interpreter: make PYTHON=/path/to/python3.12 …" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "otpnode needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1)." >&2; \

@@ -6,7 +6,7 @@ loop and writes a ping at once.
 
     python benchmarks/across.py [--rounds 5] [--only QUESTION] [--json FILE]
 
-Questions: pingpong, flood, fan_in, broadcast, megabytes, buffer, bytes, boot.
+Questions: pingpong, stranger, flood, fan_in, broadcast, megabytes, buffer, bytes, boot.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 
@@ -188,6 +190,23 @@ def on_shards(shards: int, program: object, *args: object) -> float:
     return float(otpnode.run(program, *args, schedulers=shards))  # type: ignore[arg-type]
 
 
+@contextmanager
+def a_stranger() -> Iterator[None]:
+    """Have another OS process keep one CPU busy meanwhile."""
+    stranger = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+def beside_a_stranger(measured: Callable[[], float]) -> float:
+    """Measure something beside a busy stranger."""
+    with a_stranger():
+        return measured()
+
+
 def on_two_shards(program: object, *args: object) -> float:
     """Run a program as main of a node of two shards."""
     return on_shards(2, program, *args)
@@ -202,6 +221,17 @@ QUESTIONS = {
             "socket pair + msgspec": Case(lambda: yardsticks.over_a_socket_pair("pingpong", PINGS)),
         },
         [("otpnode", "socket pair + msgspec", 4.0)],
+    ),
+    "stranger": Question(
+        "cross-shard ping-pong beside a busy stranger",
+        "messages/s",
+        {
+            "otpnode": Case(lambda: beside_a_stranger(lambda: on_two_shards(ping, PINGS))),
+            "socket pair + msgspec": Case(
+                lambda: beside_a_stranger(lambda: yardsticks.over_a_socket_pair("pingpong", PINGS))
+            ),
+        },
+        [("otpnode", "socket pair + msgspec", 0.7)],
     ),
     "flood": Question(
         "cross-shard flood of a 4-field tuple",

@@ -21,7 +21,7 @@ from harness import Case, Question, main
 import otpnode
 from otpnode import GenServer, Sender, process
 
-CALLS = 30_000
+CALLS = 50_000
 
 
 class Echo(GenServer[None, int, int]):
@@ -62,7 +62,11 @@ QUESTIONS = {
     "local": Question(
         "GenServer.call, same shard",
         "calls/s",
-        {"otpnode": Case(local), "xoscar": Case(["xoscar_calls.py", "local"], peer="xoscar")},
+        {
+            "otpnode": Case(local),
+            "otpnode, pure Python": Case(local, note="OTPNODE_PURE=1", pure=True),
+            "xoscar": Case(["xoscar_calls.py", "local"], peer="xoscar"),
+        },
         [("otpnode", "xoscar", 0.8)],
     ),
     "across": Question(

@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from otpnode.process.compiled import FAST
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PEERS = Path(os.environ.get("OTPNODE_BENCH_PEERS", ROOT / ".venv-peers")) / "bin" / "python"
@@ -38,11 +40,13 @@ class Case:
         run: a function that returns the figure, or a script of a peer and its arguments.
         note: what a reader must know: options that are not the defaults.
         peer: the module that must be there for a script of a peer.
+        pure: run otpnode without its compiled paths.
     """
 
     run: Callable[[], float] | Sequence[str]
     note: str = ""
     peer: str | None = None
+    pure: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,7 @@ def machine() -> dict[str, object]:
         "python": platform.python_version(),
         "load": os.getloadavg()[0],
         **{name: _version(name) for name in ("uvloop", "msgspec")},
+        "otpnode": "pure Python" if FAST is None else "compiled",
     }
 
 
@@ -143,7 +148,7 @@ def _run(script: str, key: str, name: str, case: Case) -> float | str:
         return f"{case.peer} is not installed (make bench-peers)"
     else:
         command = [str(PEERS), str(HERE / "peers" / case.run[0]), *case.run[1:]]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **({"OTPNODE_PURE": "1"} if case.pure else {})}
     try:
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=TIMEOUT, check=False)
     except subprocess.TimeoutExpired:

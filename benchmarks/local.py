@@ -23,10 +23,12 @@ import otpnode
 from otpnode import process
 from otpnode.pid import Pid
 
-MESSAGES = 200_000
+MESSAGES = 1_000_000
 SPAWNS = 50_000
 IDLE = 300_000
 TIMERS = 100_000
+PURE = "otpnode, pure Python"
+HOW_PURE = "OTPNODE_PURE=1"
 
 
 # -- ping-pong -----------------------------------------------------------------
@@ -167,36 +169,40 @@ QUESTIONS = {
         "messages/s",
         {
             "otpnode": Case(lambda: on_one_loop(ping, MESSAGES)),
+            PURE: Case(lambda: on_one_loop(ping, MESSAGES), note=HOW_PURE, pure=True),
             "two tasks, deque + future": Case(lambda: yardsticks.under_uvloop(yardsticks.pingpong, MESSAGES)),
         },
-        [("otpnode", "two tasks, deque + future", 2.0)],
+        [("otpnode", "two tasks, deque + future", 2.0), (PURE, "two tasks, deque + future", 0)],
     ),
     "flood": Question(
         "local one-way flood, default limit 100",
         "messages/s",
         {
             "otpnode": Case(lambda: on_one_loop(flood, MESSAGES)),
+            PURE: Case(lambda: on_one_loop(flood, MESSAGES), note=HOW_PURE, pure=True),
             "asyncio.Queue(100)": Case(lambda: yardsticks.under_uvloop(yardsticks.flood, MESSAGES)),
         },
-        [("otpnode", "asyncio.Queue(100)", 1.2)],
+        [("otpnode", "asyncio.Queue(100)", 1.2), (PURE, "asyncio.Queue(100)", 0)],
     ),
     "spawn": Question(
         "spawn to exit, batches of 100 alive",
         "spawns/s",
         {
             "otpnode": Case(lambda: on_one_loop(spawn, SPAWNS)),
+            PURE: Case(lambda: on_one_loop(spawn, SPAWNS), note=HOW_PURE, pure=True),
             "create_task": Case(lambda: yardsticks.under_uvloop(yardsticks.spawn, SPAWNS)),
         },
-        [("otpnode", "create_task", 0.5)],
+        [("otpnode", "create_task", 0.5), (PURE, "create_task", 0)],
     ),
     "futures": Question(
         "awaiting asyncio futures",
         "futures/s",
         {
             "in a process": Case(lambda: on_one_loop(await_futures, SPAWNS)),
+            PURE: Case(lambda: on_one_loop(await_futures, SPAWNS), note=HOW_PURE, pure=True),
             "in a task": Case(lambda: yardsticks.under_uvloop(yardsticks.await_futures, SPAWNS)),
         },
-        [("in a process", "in a task", 0.8)],
+        [("in a process", "in a task", 0.8), (PURE, "in a task", 0)],
     ),
     "timers": Question(
         f"timers set and cancelled, {TIMERS:,} others pending",

@@ -11,6 +11,7 @@ from typing import NoReturn
 import otpnode
 from otpnode.config import NodeConfig
 from otpnode.launch import start
+from otpnode.process.compiled import FAST
 from otpnode.scheduler.cpus import auto_schedulers
 from otpnode.target import TargetError
 
@@ -117,4 +118,4 @@ def _libraries() -> str:
             found.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             found.append(f"no {name}")
-    return ", ".join(found)
+    return ", ".join([*found, "pure Python" if FAST is None else "compiled"])

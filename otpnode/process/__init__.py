@@ -28,6 +28,7 @@ from otpnode.errors import (
     UnserializableError,
 )
 from otpnode.pid import Pid
+from otpnode.process import binding as binding
 from otpnode.process.inspection import (
     erase,
     get,

@@ -21,6 +21,7 @@ from otpnode.errors import ProcessNotFoundError
 from otpnode.pid import PID_PREFIX
 from otpnode.process import waiting
 from otpnode.process.blocking import Block, closes_a_circle
+from otpnode.process.compiled import FAST
 from otpnode.process.current import caller, here
 from otpnode.process.entry import entered, entered_process, spent
 from otpnode.process.mailbox import IDLE, PARKED, SPECIAL, WOKEN, Exempt, Mailbox
@@ -329,3 +330,7 @@ def check_timeout(timeout: object) -> float | None:
     if isnan(timeout) or timeout < 0:
         raise ValueError(f"a timeout is at least 0 seconds, not {timeout!r}")
     return float(timeout) if isfinite(timeout) else None
+
+
+if FAST is not None:
+    send, receive, send_nowait = FAST.compiled(send), FAST.compiled(receive), FAST.compiled(send_nowait)

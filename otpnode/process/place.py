@@ -122,9 +122,14 @@ class FirstPlace:
 
     def __await__(self) -> Generator[object, None, None]:
         me = cast("Proc", CURRENT.get())
-        me.bay = Bay(me)
-        me.place = Place((me.bay,))
-        return me.place.__await__()
+        return open_bay(me).__await__()
+
+
+def open_bay(me: Proc) -> Place:
+    """Make the bay and the place of a process that waits for the first time."""
+    me.bay = Bay(me)
+    me.place = place = Place((me.bay,))
+    return place
 
 
 NO_BAY: Final = Bay(cast("Proc", None))

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, cast
 
 from otpnode.errors import ProcessNotFoundError
 from otpnode.process.asyncio_names import current_task
+from otpnode.process.compiled import FAST
 from otpnode.process.current import caller
 from otpnode.process.entry import entered_process
 from otpnode.process.exits import is_text
@@ -259,3 +260,7 @@ async def _flush(ref: Ref) -> None:
         await receive(0, ref=ref)
     except TimeoutError:
         return
+
+
+if FAST is not None:
+    request = FAST.compiled(request)

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from otpnode.process.asyncio_names import CURRENT_TASKS
+from otpnode.process.compiled import FAST
 
 if TYPE_CHECKING:
     from otpnode.process.proc import Proc
@@ -35,7 +37,7 @@ class RunQueue:
 
     def __init__(self, shard: Shard) -> None:
         self._shard = shard
-        self._drain = self.drain
+        self._drain = self.drain if FAST is None else partial(self.drain_fast, FAST.steps)
         self._resume = self.resume
         self._context = Context()
         """Slices belong to nobody: a callback would otherwise carry the context of whoever was first put here."""
@@ -67,7 +69,19 @@ class RunQueue:
         self.ready.append(proc)
         if not self.scheduled:
             self.scheduled = True
-            self.drain()
+            self._drain()
+
+    def drain_fast(self, steps: Callable[[Shard, int], bool]) -> None:
+        """Run one slice, the steps compiled."""
+        shard = self._shard
+        if self.pulse is not None:
+            self.pulse(len(self.ready) + 1)
+        until = perf_counter() + SLICE_SECONDS
+        try:
+            while steps(shard, STEPS_PER_LOOK) and perf_counter() < until:
+                pass
+        finally:
+            self._pause()
 
     def drain(self) -> None:
         """Run one slice."""
