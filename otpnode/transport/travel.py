@@ -23,7 +23,7 @@ import sys
 import threading
 import types
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from functools import lru_cache
 
 from otpnode.reasons import guarded
@@ -41,7 +41,7 @@ _ONE_PROCESS: tuple[type, ...] = (
     *(concurrent.futures.Future, concurrent.futures.Executor),
     *(contextvars.Context, contextvars.Token, contextvars.ContextVar),
 )
-_RUNNING = (types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, types.FrameType, types.TracebackType)
+_RUNNING = (types.GeneratorType, Coroutine, types.AsyncGeneratorType, types.FrameType, types.TracebackType)
 _SCALARS = frozenset({type(None), bool, int, float, str, bytes, complex})
 _LEAVES = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
 _MAX_NODES = 100_000
