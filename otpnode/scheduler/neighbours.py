@@ -18,11 +18,11 @@ from otpnode.errors import ProcessNotFoundError
 from otpnode.pid import Address, Pid, address, make_pid
 from otpnode.process.blocking import Block
 from otpnode.process.exits import is_text
-from otpnode.process.mailbox import IDLE, PARKED, UNBOUNDED, WOKEN
 from otpnode.process.proc import Proc
 from otpnode.process.shard import Shard
 from otpnode.process.spawning import Birth, shard_down
 from otpnode.reasons import KILL, NOCONNECTION, NOPROC
+from otpnode.scheduler.arrivals import Arrivals
 from otpnode.scheduler.births import Births
 from otpnode.scheduler.board import UNBOUNDED_WINDOW, Board
 from otpnode.scheduler.condemned import Condemned
@@ -67,12 +67,13 @@ class Neighbours:
         self._await_record = await_record
         self._tell_corrupt = tell_corrupt
         self._node = shard.config.name
-        self._live = shard.table.live
         self._ways = shard.ways
         self._max_message = shard.config.max_message
         self.mesh = Mesh(
             *(shard.loop, self, self._max_message, tap_for), around=self._read_and_run, busy_wait=busy_wait
         )
+        arrivals = Arrivals(shard, self.mesh, self.write)
+        self.on_message, self.on_messages, self.on_dropped = arrivals.message, arrivals.messages, arrivals.dropped
         self._context = Context()
         self._condemned = Condemned(board, shard, tell_silent)
         self.births = Births(shard, self.write, lambda peer: self.mesh.current(peer.shard) is peer)
@@ -264,70 +265,6 @@ class Neighbours:
                 self._context.run(queue.drain)
             else:
                 queue.scheduled = False
-
-    def on_message(self, peer: Peer, to: str, message: object) -> None:
-        """Put a user message of `peer` into the mailbox of `to`."""
-        self.mesh.messages_in += 1
-        proc = self._live.get(to)
-        if proc is None:
-            # Its death was told before this message came: the sender's shard must not wait for credits (MB-05).
-            self.write(peer, Credit(to, 0))
-            return
-        box = proc.box or proc.mailbox
-        # As in `send`: the usual cases in place.
-        gate = box.gate
-        if gate <= IDLE:
-            box.queue.append(message)
-        elif gate == PARKED:
-            box.queue.append(message)
-            box.gate = WOKEN
-            self._shard.queue.put(proc)
-        else:
-            box.put(message)
-        if box.limit != UNBOUNDED:
-            self._count(peer, proc)
-
-    def on_dropped(self, peer: Peer, pid: str) -> None:
-        """A message to `pid` could not be decoded: it took a credit, and no room."""
-        proc = self._shard.table.live.get(pid)
-        if proc is None:
-            self.write(peer, Credit(pid, 0))
-        else:
-            self._count(peer, proc)
-
-    def _count(self, peer: Peer, proc: Proc) -> None:
-        """Account for one message of `peer` to `proc`, which took a credit unless the mailbox is unbounded."""
-        box = proc.box or proc.mailbox
-        if box.limit != UNBOUNDED:
-            room = box.grants if type(box.grants) is Room else self._open_account(proc)
-            if not room.counted(peer.shard):
-                room.arrived(peer.shard, box.users)
-                box.care = box.care or room.due
-
-    def _open_account(self, proc: Proc) -> Room:
-        """Make the account of senders elsewhere, at the first message from one."""
-        pid = proc.pid
-        box = proc.mailbox
-
-        def put_off() -> bool:
-            if box.blocked:  # Senders of this shard would take the slot meanwhile (MB-03).
-                return False
-            self._shard.loop.call_soon(settle, context=self._context)
-            return True
-
-        def settle() -> None:
-            (room.on_park if box.parked else room.settle)(box.users, box.bound)
-            box.care = box.care or room.due
-
-        room = Room(box.bound, lambda shard, n: self._grant(shard, pid, n), put_off)
-        box.grants = room
-        return room
-
-    def _grant(self, shard: int, pid: str, n: int) -> None:
-        # Whoever is seated, announced or not: a new incarnation may write to us before we read that it is up.
-        peer = self.mesh.current(shard)
-        if peer is not None:
-            self.write(peer, Credit(pid, n))
 
     def _credit(self, peer: Peer, pid: str, n: int) -> None:
         if n == 0:

@@ -24,6 +24,7 @@ import struct
 from collections import deque
 from collections.abc import Iterator
 from io import BytesIO
+from typing import Protocol
 
 from otpnode.errors import MessageTooLargeError
 from otpnode.transport.framing import HEADER_BYTES, FrameError, FrameReader, pack, pack_header
@@ -47,6 +48,14 @@ _STREAMS = (1 << 30) - 1
 _HEADER = struct.Struct("<IB")
 _STREAM = struct.Struct("<I")
 _STREAM_KIND = struct.Struct("<IB")
+
+
+class Growing(Protocol):
+    """A small frame that is queued and may still get longer: `otpnode.transport.bundle.Bundle`."""
+
+    def seal(self) -> bytearray:
+        """Let it grow no more; return all of it, its header first. At most `CHUNK` bytes of body."""
+        ...
 
 
 class _Bulk:
@@ -85,13 +94,14 @@ class Outbox:
     """
 
     __slots__ = (
-        *("_bulks", "_entering", "_lanes", "_most", "_number", "_small", "_small_bytes", "_small_taken"),
+        *("_bulks", "_entering", "_growing", "_lanes", "_most", "_number", "_small", "_small_bytes", "_small_taken"),
         "buffered",
     )
 
     def __init__(self, max_message: int) -> None:
         self._most = max_message + ENVELOPE
-        self._small: deque[bytes] = deque()
+        self._small: deque[Part] = deque()
+        self._growing: Growing | None = None
         self._small_bytes = 0
         self._small_taken = 0
         self._entering: deque[_Bulk] = deque()
@@ -117,6 +127,8 @@ class Outbox:
             raise MessageTooLargeError(f"a frame of {size} bytes, where {self._most} are allowed")
         if kind >= KIND_CHUNK:
             raise ValueError(f"kind {kind} is kept for pieces of big frames")
+        if self._growing is not None:
+            self._seal(self._growing)
         wire = size + HEADER_BYTES
         self.buffered += wire
         bulk = self._lanes.get(lane) if self._lanes else None
@@ -129,9 +141,31 @@ class Outbox:
             self._small.append(_HEADER.pack(size + 1, kind) + body)
             self._small_bytes += wire
 
+    def begin(self, frame: Growing) -> bool:
+        """Queue a frame that may grow until the next `put` or `take`; False: not now, it might have to wait.
+
+        Of its bytes `buffered` has the header's, until it is whole.
+        """
+        if self._lanes:
+            return False
+        if self._growing is not None:
+            self._seal(self._growing)
+        self._growing = frame
+        self.buffered += HEADER_BYTES
+        return True
+
+    def _seal(self, frame: Growing) -> None:
+        self._growing = None
+        wire = frame.seal()
+        self._small.append(wire)
+        self._small_bytes += len(wire)
+        self.buffered += len(wire) - HEADER_BYTES
+
     def take(self, limit: int) -> bytes:
         """Take out about `limit` bytes of whole frames, joined; empty when there are none."""
-        parts: list[bytes | memoryview] = []
+        if self._growing is not None:
+            self._seal(self._growing)
+        parts: list[Part | memoryview] = []
         size = 0
         while True:
             if self._small and size < limit:
@@ -155,7 +189,7 @@ class Outbox:
         self._entering.append(bulk)
         return bulk
 
-    def _take_small(self, parts: list[bytes | memoryview], limit: int) -> int:
+    def _take_small(self, parts: list[Part | memoryview], limit: int) -> int:
         taken = self._small_bytes
         if taken <= limit:
             parts += self._small
@@ -171,7 +205,7 @@ class Outbox:
         self.buffered -= taken
         return taken
 
-    def _take_piece(self, parts: list[bytes | memoryview]) -> int:
+    def _take_piece(self, parts: list[Part | memoryview]) -> int:
         bulk = self._bulks.popleft()
         kind, head, piece = next(bulk.pieces)
         parts += (pack_header(kind, len(head) + len(piece)), head, piece)

@@ -92,6 +92,8 @@ class _CarriedRef(NamedTuple):
 MESSAGE = 1
 FLAT = 19
 """A user message that is a flat tuple; the commonest frame of all."""
+BUNDLE = 25
+"""Many of them, of one sender to one receiver (`otpnode.transport.bundle`)."""
 _LONG = 1 << 16
 _BYTES_HEADER = 5
 """What `dumps` puts before long bytes."""
@@ -116,6 +118,7 @@ _PLAIN: dict[type, int] = {
     Nack: 17,
     Probe: 18,
 }
+CREDIT = _PLAIN[Credit]
 _NAMES: dict[int, type] = {
     kind: signal
     for table in (_MESSAGES, _FLATS, _APARTS, _REASONS, _REFERRED, _PLAIN)
@@ -125,6 +128,7 @@ _NAMES: dict[int, type] = {
 _encode = msgspec.msgpack.Encoder().encode
 _carried = msgspec.msgpack.Decoder(_Carried).decode
 _flat = msgspec.msgpack.Decoder(tuple[str, str, tuple[object, ...]]).decode
+_bundle = msgspec.msgpack.Decoder(tuple[str, str, list[tuple]]).decode  # type: ignore[type-arg]
 _apart = msgspec.msgpack.Decoder(tuple[str, str, bool]).decode
 _long_carried = msgspec.msgpack.Decoder(_LongCarried).decode
 _carried_ref = msgspec.msgpack.Decoder(_CarriedRef).decode
@@ -179,6 +183,18 @@ def decode_flat(body: bytes) -> tuple[str, str, tuple[object, ...]]:
         return _flat(body)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise EnvelopeError(f"a flat message has a broken envelope: {error}") from error
+
+
+def decode_bundle(body: bytes) -> tuple[str, str, list[tuple[object, ...]]]:
+    """Decode the body of a `BUNDLE` frame: ``(sender, to, messages)``.
+
+    Raises:
+        EnvelopeError: it is none.
+    """
+    try:
+        return _bundle(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise EnvelopeError(f"a bundle of messages has a broken envelope: {error}") from error
 
 
 def encode(signal: AnySignal, max_message: int) -> Frame:
@@ -278,6 +294,8 @@ def addressee(body: Body) -> str:
 
 
 __all__ = [
+    "BUNDLE",
+    "CREDIT",
     "FLAT",
     "MESSAGE",
     "USER_MESSAGES",
@@ -288,6 +306,7 @@ __all__ = [
     "about",
     "addressee",
     "decode",
+    "decode_bundle",
     "decode_flat",
     "encode",
     "encode_flat",

@@ -10,8 +10,9 @@ would have a frame coming back.
 What a taken slot sets off costs the receiver more than the taking, so it is asked only
 while somebody is short (`Room.due`): an account with more than half of its window left has
 nothing to be given. And the answer is put off to the end of the loop's turn, when a receiver
-that keeps up has taken everything, so that its senders get a window at a time; a grant for
-each half of one, and for the first slot that came free, cost a flood half of its speed.
+that keeps up has taken everything, so that its senders get a window at a time, and whether
+the mailbox has filled up is judged then, too. Grants for each half of a window, for the
+first slot that came free, or as soon as a message arrived, cost a flood half of its speed.
 
 Both halves are plain accounts: a grant is told to a callback, a frame is written by its sender.
 """
@@ -120,33 +121,28 @@ class Room:
         self.due = False
         self._late = False
 
-    def arrived(self, shard: int, users: int) -> None:
-        """A message from `shard` has been queued; `users` are queued now."""
+    def arrived(self, shard: int, users: int, messages: int = 1) -> None:
+        """So many messages from `shard` have been queued; `users` are queued now."""
         pair = self._pairs.get(shard)
         if pair is None:
             pair = self._pairs[shard] = _Pair(self._first)
-        pair.outstanding -= 1
-        if users > self.limit // 2:
-            pair.window = self._first
-            if pair.outstanding <= 0 and users < self.limit:
-                self._give(shard, pair, users)
-        elif pair.short:
-            self._give(shard, pair, users)
+        pair.outstanding -= messages
         if pair.short and not self._late:
-            self.due = True
+            self.on_room(users, self.limit)
 
-    def counted(self, shard: int) -> bool:
-        """Account for a message of `shard`, if nothing else follows from it; else it is for `arrived`."""
+    def counted(self, shard: int, messages: int = 1) -> bool:
+        """Account for messages of `shard`, if nothing else follows from them; else they are for `arrived`."""
         pair = self._pairs.get(shard)
-        if pair is None or pair.outstanding <= 1:
+        if pair is None or pair.outstanding <= messages:
             return False
-        if pair.outstanding - 1 <= pair.window // 2 and not (self.due or self._late):
+        left = pair.outstanding - messages
+        if left <= pair.window // 2 and not (self.due or self._late):
             return False
-        pair.outstanding -= 1
+        pair.outstanding = left
         return True
 
     def on_room(self, users: int, limit: int) -> None:
-        """A slot has become free."""
+        """A slot has become free, or a shard has come to be short."""
         if not self._put_off():
             self.settle(users, limit)
         else:
@@ -155,6 +151,7 @@ class Room:
     def settle(self, users: int, limit: int) -> None:
         """Give what room there is to whom is short."""
         self._look()
+        self._fall_back(users)
         if users >= limit:
             return
         low = users <= limit // 2
@@ -165,6 +162,7 @@ class Room:
 
     def on_park(self, users: int, limit: int) -> None:
         """The owner waits: nobody may be kept out (MB-07)."""
+        self._fall_back(users)
         for shard, pair in self._pairs.items():
             if users < limit:
                 if pair.short:
@@ -182,6 +180,12 @@ class Room:
     def forget(self, shard: int) -> None:
         """That shard is down."""
         self._pairs.pop(shard, None)
+
+    def _fall_back(self, users: int) -> None:
+        """Who lets its mailbox fill up past the half gets the first window again (MB-02)."""
+        if users > self.limit // 2:
+            for pair in self._pairs.values():
+                pair.window = self._first
 
     def _look(self) -> None:
         self._late = False

@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from otpnode.transport.bulk import CHUNK, Body, Inbox, Outbox
+from otpnode.transport.bulk import CHUNK, Body, Growing, Inbox, Outbox
 from otpnode.transport.framing import HEADER_BYTES, pack
 
 HIGH_WATER = 1 << 20
@@ -135,10 +135,19 @@ class Link(ABC):
         """
         if self.broken or (self._tap is not None and not self._tap(kind, body)):
             return
-        outbox = self._outbox
-        outbox.put(kind, body, lane)
+        self._outbox.put(kind, body, lane)
+        self._queued()
+
+    def begin(self, frame: Growing) -> bool:
+        """Queue a frame that may grow until another is queued or this turn of the loop ends; False: not now."""
+        if self.broken or self._tap is not None or not self._outbox.begin(frame):
+            return False
+        self._queued()
+        return True
+
+    def _queued(self) -> None:
         self._frames_out += 1
-        if outbox.buffered > self._high_water:
+        if self._outbox.buffered > self._high_water:
             self.full = self._choked = True
         if not self._flushing:
             self._flushing = True

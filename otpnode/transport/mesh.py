@@ -19,6 +19,8 @@ from otpnode.signals import Nack
 from otpnode.transport.bulk import Body
 from otpnode.transport.busywait import BusyWait
 from otpnode.transport.codec import (
+    BUNDLE,
+    CREDIT,
     FLAT,
     USER_MESSAGES,
     AnySignal,
@@ -28,6 +30,7 @@ from otpnode.transport.codec import (
     about,
     addressee,
     decode,
+    decode_bundle,
     decode_flat,
     encode,
 )
@@ -53,6 +56,10 @@ class Receiver(Protocol):
         """Take one user message of `peer`, in stream order."""
         ...
 
+    def on_messages(self, peer: Peer, to: str, messages: list[tuple[object, ...]]) -> None:
+        """Take several user messages of `peer` to one process, in stream order."""
+        ...
+
     def on_signal(self, peer: Peer, signal: AnySignal) -> None:
         """Apply one signal of `peer`, in stream order."""
         ...
@@ -72,13 +79,18 @@ class Peer:
     def __init__(self, mesh: Mesh, shard: int, incarnation: int) -> None:
         self._mesh = mesh
         self._on_message = mesh.receiver.on_message
+        self._on_messages = mesh.receiver.on_messages
         self.shard = shard
         self.incarnation = incarnation
         self.link: Link | None = None
         self.accounts: dict[str, Account] = {}
-        self._last_write = 0.0
+        self.last_write = 0.0
+        """When, by ``time.perf_counter``."""
+        self.heard = False
+        """Whether anything has come since."""
+        self.spoken_by: object = None
+        """Who wrote last, as far as it has said so."""
         self._row = 0
-        self._heard = False
         self.waiting_for_pipe: deque[asyncio.Future[None]] = deque()
         self.undelivered: deque[Frame] = deque()
         """Frames written before both ends were here."""
@@ -90,16 +102,20 @@ class Peer:
             self.undelivered.append(Frame(kind, body, lane))
             return
         now = perf_counter()
-        if self._heard or now - self._last_write > BURST_SECONDS:
-            self._heard = False
-            self._row = 0
-        if not burst and self._row < EAGER_FRAMES:
+        if burst or self.bursts(now):
+            link.write(kind, body, lane)
+        else:
             self._row += 1
             link.write_at_once(kind, body, lane)
             self._mesh.busy_wait.begin(now)
-        else:
-            link.write(kind, body, lane)
-        self._last_write = now
+        self.last_write = now
+
+    def bursts(self, now: float) -> bool:
+        """Whether a frame written `now` is one of a burst, and waits for the end of the turn."""
+        if self.heard or now - self.last_write > BURST_SECONDS:
+            self.heard = False
+            self._row = 0
+        return self._row >= EAGER_FRAMES
 
     @property
     def full(self) -> bool:
@@ -123,12 +139,19 @@ class Peer:
 
     def on_frame(self, kind: int, body: Body) -> None:
         """Decode one frame and pass the signal on."""
-        self._heard = True
+        if kind != CREDIT:
+            # Room for more is no answer: who has a burst to send goes on with it.
+            self.heard = True
         try:
-            if kind == FLAT and type(body) is bytes:
-                _, to, message = decode_flat(body)
-                self._on_message(self, to, message)
-                return
+            if type(body) is bytes:
+                if kind == FLAT:
+                    _, to, message = decode_flat(body)
+                    self._on_message(self, to, message)
+                    return
+                if kind == BUNDLE:
+                    _, to, messages = decode_bundle(body)
+                    self._on_messages(self, to, messages)
+                    return
             signal = decode(kind, body)
         except EnvelopeError as error:
             self.on_corrupt(str(error))

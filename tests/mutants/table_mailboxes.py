@@ -161,8 +161,8 @@ _CREDITS = [
     ),
     Mutant(
         "SD-07",
-        _NEIGHBOURS,
-        "        else:\n            self._count(peer, proc)\n",
+        "scheduler/arrivals.py",
+        "        else:\n            self._count(peer, proc, 1)\n",
         "        else:\n            pass\n",
         programs("sd07", only="loop"),
     ),

@@ -26,6 +26,7 @@ from tests.semantics.peers import (
     outcome,
     peer,
     settle,
+    spawn_monitor_there,
     spawn_there,
 )
 from tests.semantics.program import semantic
@@ -52,6 +53,14 @@ async def last_words(to: Pid, count: int) -> None:
     """Send `count` messages and die in the same step."""
     for number in range(count):
         await process.send(to, number)
+
+
+async def row(to: Pid, name: str, count: int) -> None:
+    """Send `count` flat messages, two at a time."""
+    for number in range(count):
+        await process.send(to, (name, number))
+        if number % 2:
+            await asyncio.sleep(0)
 
 
 async def through_everything(to: Pid, alias: Ref) -> None:
@@ -187,6 +196,37 @@ async def so01_plain_alias_and_link_signals_share_one_order() -> None:
     pid = await spawn_there(through_everything, me(), process.alias())
     got = [await process.receive(SOON) for _ in range(4)]
     assert got == ["plain", "alias", "linked", ("EXIT", pid, "over")]
+
+
+@semantic("SO-01")
+async def so01_a_burst_keeps_its_order_whatever_it_is_made_of() -> None:
+    rows: list[object] = [("row", number) for number in range(30)]
+    others: list[object] = ["text", (("nested",), 1), ("long", "x" * 20_000), b"y" * 200_000, ("\ud800",), (2**70, 1)]
+    sent = [each for other in others for each in (*rows, other)] + rows
+    for limit in (None, 100):
+        answer = process.alias(reply=True)
+        pid = await spawn_there(collect, answer, len(sent), mailbox_limit=limit)
+        for message in sent:
+            await process.send(pid, message)
+        assert await process.receive(SOON, ref=answer) == (answer, sent)
+
+
+@semantic("SO-01")
+async def so01_senders_that_take_turns_keep_each_their_order() -> None:
+    answer = process.alias(reply=True)
+    pid = await spawn_there(collect, answer, 600)
+    for name in ("a", "b", "c"):
+        await process.spawn(row, [pid, name, 200], on="local")
+    _, got = cast("tuple[Ref, list[tuple[str, int]]]", await process.receive(SOON, ref=answer))
+    for name in ("a", "b", "c"):
+        assert [number for sender, number in got if sender == name] == list(range(200))
+
+
+@semantic("SO-02")
+async def so02_death_comes_behind_a_row_of_messages() -> None:
+    pid, ref = await spawn_monitor_there(row, me(), "last", 100)
+    assert [await process.receive(SOON) for _ in range(100)] == [("last", number) for number in range(100)]
+    assert await process.receive(SOON) == ("DOWN", ref, "process", pid, "normal")
 
 
 @semantic("SO-02")
