@@ -34,7 +34,7 @@ from otpnode.process.relations import MonitorRecord
 from otpnode.process.waiting import handed_over
 from otpnode.reasons import NOPROC
 from otpnode.ref import REF_PREFIX
-from otpnode.signals import Demonitor, Message, Monitor
+from otpnode.signals import Demonitor
 
 if TYPE_CHECKING:
     from otpnode.pid import Pid
@@ -146,24 +146,15 @@ def _asked(shard: Shard, me: Proc, target: str, ref: Ref, message: object) -> bo
 
 
 def _asked_elsewhere(shard: Shard, me: Proc, target: str, ref: Ref, message: object) -> bool:
-    way = shard.router.elsewhere(target) if isinstance(target, str) else None
-    if way is None:
+    outbound = shard.router.outbound
+    if outbound is None or not isinstance(target, str) or not outbound.request(me.pid, target, ref, message):
+        # Whoever is dead may have had the last word already: `_request` hears it.
         return False
     if me.monitors is None:
         me.monitors = {}
     me.monitors[ref] = MonitorRecord(target, target, "DOWN", "reply_demonitor")
     shard.aliases[ref] = me
-    way[0].post(way[1], Monitor(me.pid, target, ref))
-    sent = False
-    try:
-        sent = way[0].send_nowait(way[1], Message(me.pid, target, message))
-    except ProcessNotFoundError:
-        # Its monitor may have had the last word already: `_request` hears it.
-        return False
-    finally:
-        if not sent:
-            _forget(shard, me, ref)
-    return sent
+    return True
 
 
 def _forget(shard: Shard, me: Proc, ref: Ref) -> None:

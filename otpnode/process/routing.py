@@ -39,6 +39,14 @@ class Outbound(Protocol):
         """Like `send`, but False where `send` would wait."""
         ...
 
+    def request(self, sender: str, to: str, ref: str, message: object) -> bool:
+        """Monitor `to` by `ref` and send it `message`, both or neither; False where `send` would wait or fail.
+
+        Raises:
+            UnserializableError, MessageTooLargeError: as `send`.
+        """
+        ...
+
     async def spawn(self, shard: int, birth: Birth, proc: Proc | None) -> Pid:
         """Make a process on `shard`; raises `ShardDownError` when it cannot answer (SP-08)."""
         ...

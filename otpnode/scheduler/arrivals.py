@@ -9,7 +9,7 @@ from contextvars import Context
 from otpnode.process.mailbox import IDLE, PARKED, UNBOUNDED, WOKEN
 from otpnode.process.proc import Proc
 from otpnode.process.shard import Shard
-from otpnode.signals import Credit
+from otpnode.signals import Credit, Monitor
 from otpnode.transport.codec import AnySignal
 from otpnode.transport.credit import Room
 from otpnode.transport.mesh import Mesh, Peer
@@ -72,6 +72,11 @@ class Arrivals:
                 self._shard.queue.put(proc)
         if box.limit != UNBOUNDED:
             self._count(peer, proc, len(messages))
+
+    def request(self, peer: Peer, sender: str, to: str, ref: str, message: object) -> None:
+        """Apply the monitor, then put the message."""
+        self._shard.reception.accept(Monitor(sender, to, ref))
+        self.message(peer, to, message)
 
     def dropped(self, peer: Peer, pid: str) -> None:
         """A message to `pid` could not be decoded: it took a credit, and no room."""

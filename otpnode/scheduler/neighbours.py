@@ -68,15 +68,25 @@ class Neighbours:
         self._tell_corrupt = tell_corrupt
         self._node = shard.config.name
         self._ways = shard.ways
+        self._known: dict[str, Way] = {}
+        """The same by what they can besides sending."""
         self._max_message = shard.config.max_message
         self.mesh = Mesh(
             *(shard.loop, self, self._max_message, tap_for), around=self._read_and_run, busy_wait=busy_wait
         )
         arrivals = Arrivals(shard, self.mesh, self.write)
-        self.on_message, self.on_messages, self.on_dropped = arrivals.message, arrivals.messages, arrivals.dropped
+        self.on_message, self.on_messages = arrivals.message, arrivals.messages
+        self.on_request, self.on_dropped = arrivals.request, arrivals.dropped
         self._context = Context()
         self._condemned = Condemned(board, shard, tell_silent)
         self.births = Births(shard, self.write, lambda peer: self.mesh.current(peer.shard) is peer)
+        self._takes: dict[type, Callable[..., None]] = {
+            Message: lambda peer, signal: arrivals.message(peer, signal.to, signal.message),
+            Credit: self._credit,
+            SpawnRequest: self.births.requested,
+            SpawnReply: lambda _, signal: self.births.replied(signal),
+            Nack: _complained,
+        }
         self._up: dict[int, int] = {}
         self._lost: dict[int, int] = {}
         """Shard → its incarnation announced dead, until the next one is up."""
@@ -181,6 +191,17 @@ class Neighbours:
         peer.write(*frame)
         return True
 
+    def request(self, sender: str, to: str, ref: str, message: object) -> bool:
+        """Monitor and send, or neither."""
+        way = self._known.get(to)
+        if way is None:
+            found = self._shard.router.elsewhere(to)
+            peer = None if found is None else self._peer(found[1])
+            if found is None or peer is None or not self.is_alive(found[1]):
+                return False
+            way = self._remember(peer, found[1], to, self._account(peer, found[1], to))
+        return way.request(sender, ref, message)
+
     def _alive_peer(self, owner: Address, pid: str) -> Peer:
         peer = self._peer(owner)
         if peer is None or not self.is_alive(owner):
@@ -201,13 +222,19 @@ class Neighbours:
         account = peer.accounts[pid] = Account(first_window(limit))
         return account
 
-    def _remember(self, peer: Peer, owner: Address, pid: str, account: Account | None) -> None:
-        if pid in self._ways:
-            return
-        if len(self._ways) >= MOST_WAYS:
-            self._ways.clear()
-        place = self._board.place(*owner[1:])
-        self._ways[pid] = Way(self.mesh, peer, place, owner, pid, account, self._max_message).send
+    def _remember(self, peer: Peer, owner: Address, pid: str, account: Account | None) -> Way:
+        way = self._known.get(pid)
+        if way is None:
+            if len(self._known) >= MOST_WAYS:
+                self._forget_ways()
+            place = self._board.place(*owner[1:])
+            way = self._known[pid] = Way(self.mesh, peer, place, owner, pid, account, self._max_message)
+            self._ways[pid] = way.send
+        return way
+
+    def _forget_ways(self) -> None:
+        self._known.clear()
+        self._ways.clear()
 
     # -- spawns out -----------------------------------------------------------
 
@@ -232,19 +259,11 @@ class Neighbours:
 
     def on_signal(self, peer: Peer, signal: AnySignal) -> None:
         """Apply one signal of `peer`."""
-        match signal:
-            case Message(_, to, message):
-                self.on_message(peer, to, message)
-            case Credit(pid, n):
-                self._credit(peer, pid, n)
-            case SpawnRequest():
-                self.births.requested(peer, signal)
-            case SpawnReply():
-                self.births.replied(signal)
-            case Nack(to, why):
-                log.warning("shard %d could not decode a signal of this shard (%s): %s", peer.shard, to, why)
-            case _:
-                self._shard.reception.accept(signal)
+        take = self._takes.get(type(signal))
+        if take is None:
+            self._shard.reception.accept(signal)  # type: ignore[arg-type]
+        else:
+            take(peer, signal)
 
     def on_corrupt(self, peer: Peer, why: str) -> None:
         """Have the writer of a broken stream killed."""
@@ -266,9 +285,11 @@ class Neighbours:
             else:
                 queue.scheduled = False
 
-    def _credit(self, peer: Peer, pid: str, n: int) -> None:
+    def _credit(self, peer: Peer, credit: Credit) -> None:
+        pid, n = credit
         if n == 0:
             self._ways.pop(pid, None)
+            self._known.pop(pid, None)
             account = peer.accounts.pop(pid, None)
             if account is not None:
                 account.closed()
@@ -291,7 +312,7 @@ class Neighbours:
         Guarantees: subscribers hear of it if they have heard that it was up.
         """
         self.mesh.leave(shard, incarnation)
-        self._ways.clear()
+        self._forget_ways()
         was_up = self._up.get(shard) == incarnation
         if was_up:
             del self._up[shard]
@@ -330,6 +351,10 @@ class Neighbours:
             for ref, watcher in list((proc.monitored_by or {}).items()):
                 if _lives_on(watcher, shard, incarnation):
                     accept(Demonitor(watcher, proc.pid, ref))
+
+
+def _complained(peer: Peer, nack: Nack) -> None:
+    log.warning("shard %d could not decode a signal of this shard (%s): %s", peer.shard, nack.to, nack.why)
 
 
 def _lives_on(pid: str, shard: int, incarnation: int) -> bool:

@@ -14,9 +14,9 @@ from time import perf_counter
 
 from otpnode.pid import Address
 from otpnode.scheduler.board import DEAD, EMPTY, Place
-from otpnode.signals import Message
+from otpnode.signals import Message, Monitor
 from otpnode.transport.bundle import Bundle
-from otpnode.transport.codec import BUNDLE, FLAT, encode_flat, encode_message
+from otpnode.transport.codec import BUNDLE, FLAT, REQUEST, encode, encode_flat, encode_message, encode_request
 from otpnode.transport.credit import Account
 from otpnode.transport.mesh import BURST_SECONDS, Mesh, Peer
 
@@ -88,6 +88,37 @@ class Way:
         self._mesh.messages_out += 1
         return True
 
+    def request(self, sender: str, ref: str, message: object) -> bool:
+        """Monitor by `ref` and send `message`, which holds it, if nothing has to be waited for; else do nothing.
+
+        Raises:
+            UnserializableError, MessageTooLargeError: as `send`; nothing was sent.
+        """
+        account, peer, to = self._account, self._peer, self._to
+        link = peer.link
+        if link is None or link.full or not self._lives() or (account and (account.credits <= 0 or account.waiting)):
+            return False
+        body = None if link.tapped else encode_request(sender, to, ref, message, self._max_message)
+        if body is not None:
+            peer.write(REQUEST, body, sender)
+        else:
+            frame = encode_message(Message(sender, to, message), self._max_message)
+            peer.write(*encode(Monitor(sender, to, ref), self._max_message), burst=True)
+            peer.write(*frame)
+        if account is not None:
+            account.credits -= 1
+        self._mesh.messages_out += 1
+        return True
+
+    def _lives(self) -> bool:
+        """Read the board; `send` has this spelled out."""
+        words, slot_at, state_at, incarnation_at = self._place
+        return (
+            words[slot_at] == self._serial
+            and EMPTY < words[state_at] < DEAD
+            and words[incarnation_at] == self._incarnation
+        )
+
     def _write(self, sender: str, message: object, now: float) -> None:
         """Write a frame: one that more may join, if in the same burst the last one was of this sender and flat too."""
         peer, to = self._peer, self._to
@@ -102,7 +133,7 @@ class Way:
         body = encode_flat(sender, to, message, self._max_message)
         if body is not None:
             peer.spoken_by = self
-            peer.write(FLAT, body, sender)
+            peer.write(FLAT, body, sender, now=now)
         else:
             peer.spoken_by = None
             peer.write(*encode_message(Message(sender, to, message), self._max_message))

@@ -5,7 +5,9 @@ user's payload already encoded as one bytes field: the envelope is checked again
 the kind's types on arrival, the payload is not looked at until it is delivered.
 Nearly every message is a flat tuple of scalars, which msgpack carries as it is: such a one
 stands in its envelope unencoded, under a kind of its own, and costs one call of msgspec on
-either side instead of two, and no copy. A long payload has a frame in parts
+either side instead of two, and no copy. Two more kinds spare what is said again and again:
+a `BUNDLE` holds many messages of one sender to one receiver, a `REQUEST` the monitor and
+the message of a call. A long payload has a frame in parts
 (`otpnode.transport.bulk`): the envelope, the payload, and long buffers that its pickle was
 spared, none of which is copied for the sake of the others. Encoders and decoders are made
 once. Rejected: one tagged union for all kinds; the kind is in the frame's header, so a
@@ -14,7 +16,7 @@ lookup replaces a tag and a search.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, cast
 
 import msgspec
 
@@ -94,6 +96,9 @@ FLAT = 19
 """A user message that is a flat tuple; the commonest frame of all."""
 BUNDLE = 25
 """Many of them, of one sender to one receiver (`otpnode.transport.bundle`)."""
+REQUEST = 26
+"""A monitor and a user message for the same process, which holds the ref: every call of every behaviour."""
+_NO_FIELD = -1
 _LONG = 1 << 16
 _BYTES_HEADER = 5
 """What `dumps` puts before long bytes."""
@@ -129,6 +134,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _carried = msgspec.msgpack.Decoder(_Carried).decode
 _flat = msgspec.msgpack.Decoder(tuple[str, str, tuple[object, ...]]).decode
 _bundle = msgspec.msgpack.Decoder(tuple[str, str, list[tuple]]).decode  # type: ignore[type-arg]
+_asked = msgspec.msgpack.Decoder(tuple[str, str, str, str, int, list[object]]).decode
 _apart = msgspec.msgpack.Decoder(tuple[str, str, bool]).decode
 _long_carried = msgspec.msgpack.Decoder(_LongCarried).decode
 _carried_ref = msgspec.msgpack.Decoder(_CarriedRef).decode
@@ -197,6 +203,52 @@ def decode_bundle(body: bytes) -> tuple[str, str, list[tuple[object, ...]]]:
         raise EnvelopeError(f"a bundle of messages has a broken envelope: {error}") from error
 
 
+def encode_request(sender: str, to: str, ref: str, message: object, max_message: int) -> bytes | None:
+    """Encode the body of a request, ``(tag, (sender, ref), *fields)``, with the monitor that goes before it.
+
+    msgpack writes tuples and lists alike: the number of the field that is a tuple goes with them.
+
+    Returns:
+        None if the tag is no text, a field neither exact nor a flat tuple or list, or the message might be over the
+        cap; and if there are two tuples or two lists, which may be the same one (SD-06).
+    """
+    tag, _, *fields = cast("tuple[object, ...]", message)
+    tuple_at = list_at = _NO_FIELD
+    for index, field in enumerate(fields):
+        if type(field) in EXACT:
+            continue
+        if type(field) is tuple and tuple_at == _NO_FIELD:
+            tuple_at = index
+        elif type(field) is list and list_at == _NO_FIELD:
+            list_at = index
+        else:
+            return None
+        if not EXACT.issuperset(map(type, field)):
+            return None
+    if type(tag) is not str:
+        return None
+    try:
+        body = _encode((sender, to, ref, tag, tuple_at, fields))
+    except (ValueError, OverflowError):
+        return None
+    return body if len(body) < _LONG and len(body) <= max_message else None
+
+
+def decode_request(body: bytes) -> tuple[str, str, str, tuple[object, ...]]:
+    """Decode the body of a `REQUEST` frame: ``(sender, to, ref, message)``.
+
+    Raises:
+        EnvelopeError: it is none.
+    """
+    try:
+        sender, to, ref, tag, tuple_at, fields = _asked(body)
+        if tuple_at != _NO_FIELD:
+            fields[tuple_at] = tuple(fields[tuple_at])  # type: ignore[arg-type]
+    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, IndexError) as error:
+        raise EnvelopeError(f"a request has a broken envelope: {error}") from error
+    return sender, to, ref, (tag, (sender, ref), *fields)
+
+
 def encode(signal: AnySignal, max_message: int) -> Frame:
     """Encode any signal; those of the dead never fail (ER-02).
 
@@ -205,6 +257,8 @@ def encode(signal: AnySignal, max_message: int) -> Frame:
         MessageTooLargeError: for a user message; a reason over the cap is replaced.
     """
     kind = type(signal)
+    if kind in _PLAIN:
+        return Frame(_PLAIN[kind], _encode(signal), getattr(signal, "sender", None))
     if isinstance(signal, Message | AliasMessage | TimerMessage):
         return encode_message(signal, max_message)
     if isinstance(signal, Exit | Exit2):
@@ -217,7 +271,7 @@ def encode(signal: AnySignal, max_message: int) -> Frame:
     if isinstance(signal, Answer):
         value = _bounded(_answer(signal.value), signal.value, max_message)
         return Frame(_REFERRED[kind], _encode((signal.sender, signal.to, signal.ref, value)), signal.sender)
-    return Frame(_PLAIN[kind], _encode(signal), getattr(signal, "sender", None))
+    raise TypeError(f"no frame carries a {kind.__name__}")
 
 
 def _given_reason(reason: object) -> bytes:
@@ -298,6 +352,7 @@ __all__ = [
     "CREDIT",
     "FLAT",
     "MESSAGE",
+    "REQUEST",
     "USER_MESSAGES",
     "AnySignal",
     "EnvelopeError",
@@ -308,7 +363,9 @@ __all__ = [
     "decode",
     "decode_bundle",
     "decode_flat",
+    "decode_request",
     "encode",
     "encode_flat",
     "encode_message",
+    "encode_request",
 ]

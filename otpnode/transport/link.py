@@ -101,6 +101,8 @@ class Link(ABC):
         self._handler = handler
         self._high_water = high_water
         self._tap = tap
+        self.tapped = tap is not None
+        """Whether a test looks at the frames: then each signal has one of its own."""
         self._now = now
         self._max_message = max_message
         self._outbox = Outbox(max_message)
@@ -140,7 +142,7 @@ class Link(ABC):
 
     def begin(self, frame: Growing) -> bool:
         """Queue a frame that may grow until another is queued or this turn of the loop ends; False: not now."""
-        if self.broken or self._tap is not None or not self._outbox.begin(frame):
+        if self.broken or self.tapped or not self._outbox.begin(frame):
             return False
         self._queued()
         return True

@@ -22,6 +22,7 @@ from otpnode.transport.codec import (
     BUNDLE,
     CREDIT,
     FLAT,
+    REQUEST,
     USER_MESSAGES,
     AnySignal,
     EnvelopeError,
@@ -32,6 +33,7 @@ from otpnode.transport.codec import (
     decode,
     decode_bundle,
     decode_flat,
+    decode_request,
     encode,
 )
 from otpnode.transport.credit import Account
@@ -60,6 +62,10 @@ class Receiver(Protocol):
         """Take several user messages of `peer` to one process, in stream order."""
         ...
 
+    def on_request(self, peer: Peer, sender: str, to: str, ref: str, message: object) -> None:
+        """Take a user message of `peer` and, before it, a monitor by `ref`."""
+        ...
+
     def on_signal(self, peer: Peer, signal: AnySignal) -> None:
         """Apply one signal of `peer`, in stream order."""
         ...
@@ -80,6 +86,7 @@ class Peer:
         self._mesh = mesh
         self._on_message = mesh.receiver.on_message
         self._on_messages = mesh.receiver.on_messages
+        self._on_request = mesh.receiver.on_request
         self.shard = shard
         self.incarnation = incarnation
         self.link: Link | None = None
@@ -95,27 +102,30 @@ class Peer:
         self.undelivered: deque[Frame] = deque()
         """Frames written before both ends were here."""
 
-    def write(self, kind: int, body: Body, lane: str | None, *, burst: bool = False) -> None:
-        """Queue one frame; never waits. In a `burst` it is as if one had just been written."""
+    def write(self, kind: int, body: Body, lane: str | None, *, burst: bool = False, now: float = 0.0) -> None:
+        """Queue one frame; never waits. In a `burst` it is as if one had just been written.
+
+        Who has looked at the clock (``time.perf_counter``) says what it is `now`.
+        """
         link = self.link
         if link is None:
             self.undelivered.append(Frame(kind, body, lane))
             return
-        now = perf_counter()
-        if burst or self.bursts(now):
+        now = now or perf_counter()
+        if self.heard or now - self.last_write > BURST_SECONDS:
+            self.heard = False
+            self._row = 0
+        self.last_write = now
+        if burst or self._row >= EAGER_FRAMES:
             link.write(kind, body, lane)
         else:
             self._row += 1
             link.write_at_once(kind, body, lane)
             self._mesh.busy_wait.begin(now)
-        self.last_write = now
 
     def bursts(self, now: float) -> bool:
-        """Whether a frame written `now` is one of a burst, and waits for the end of the turn."""
-        if self.heard or now - self.last_write > BURST_SECONDS:
-            self.heard = False
-            self._row = 0
-        return self._row >= EAGER_FRAMES
+        """Whether a frame written `now` would be one of a burst, and wait for the end of the turn."""
+        return not self.heard and now - self.last_write <= BURST_SECONDS and self._row >= EAGER_FRAMES
 
     @property
     def full(self) -> bool:
@@ -151,6 +161,9 @@ class Peer:
                 if kind == BUNDLE:
                     _, to, messages = decode_bundle(body)
                     self._on_messages(self, to, messages)
+                    return
+                if kind == REQUEST:
+                    self._on_request(self, *decode_request(body))
                     return
             signal = decode(kind, body)
         except EnvelopeError as error:

@@ -10,7 +10,15 @@ import pytest
 from otpnode.errors import MessageTooLargeError
 from otpnode.signals import AliasMessage, Message, TimerMessage
 from otpnode.transport.bulk import CHUNK
-from otpnode.transport.codec import FLAT, EnvelopeError, decode, encode, encode_message
+from otpnode.transport.codec import (
+    FLAT,
+    EnvelopeError,
+    decode,
+    decode_request,
+    encode,
+    encode_message,
+    encode_request,
+)
 
 CAP = 1 << 30
 
@@ -94,3 +102,36 @@ def test_sh11_a_frame_in_parts_of_a_kind_that_has_none_is_corruption() -> None:
         decode(long.kind, b"".join(long.body))  # type: ignore[arg-type]
     with pytest.raises(EnvelopeError):
         decode(FLAT, b"\x93\xa1a\xa1b\x01")
+
+
+REF = "ref_n.0.1.9"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [(), (1,), ("x", [REF, None]), (("add", 1, b"2"), ["pid_n.0.1.1"]), ([],), ((),), (1.5, True, None)],
+    ids=repr,
+)
+def test_a_request_comes_back_as_it_was(fields: tuple[object, ...]) -> None:
+    message = ("call", ("pid_n.0.1.1", REF), *fields)
+    body = encode_request("pid_n.0.1.1", "pid_n.1.1.2", REF, message, CAP)
+    assert body is not None
+    back = decode_request(body)
+    assert back == ("pid_n.0.1.1", "pid_n.1.1.2", REF, message)
+    assert [*map(type, back[3])] == [*map(type, message)]
+
+
+def test_sd06_a_request_that_msgpack_would_change_is_pickled() -> None:
+    same = [1]
+    for fields in ((same, same), ((1,), (2,)), ({},), (((1,), 2),), ([[1]],), (2**70,), ("\ud800",), ("x" * CHUNK,)):
+        assert encode_request("a", "b", REF, ("call", ("a", REF), *fields), CAP) is None
+    assert encode_request("a", "b", REF, (1, ("a", REF)), CAP) is None, "a tag that is no text"
+    assert encode_request("a", "b", REF, ("call", ("a", REF), "x" * 50), 60) is None, "perhaps over the cap"
+
+
+def test_sh11_what_is_no_request_is_corruption() -> None:
+    start = b"\x96\xa1a\xa1b\xa1r\xa1t"
+    no_such_field, no_tuple = start + b"\x02\x91\x01", start + b"\x00\x91\x01"
+    for body in (b"", b"\x92\xa1a\xa1b", no_such_field, no_tuple):
+        with pytest.raises(EnvelopeError):
+            decode_request(body)
