@@ -39,6 +39,7 @@ bench: $(STAMP) bench-peers ## every benchmark: tables and plots into benchmarks
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python benchmarks/suite.py $(ARGS)
 	$(BIN)/python benchmarks/growth.py --json benchmarks/results/growth.json
+	$(BIN)/python benchmarks/million.py --json benchmarks/results/million.json | tee benchmarks/results/million.md
 	$(BIN)/python -m benchmarks.savina --json benchmarks/results/savina.json | tee benchmarks/results/savina.md
 	$(BIN)/python benchmarks/plots.py
 
