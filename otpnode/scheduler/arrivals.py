@@ -83,17 +83,16 @@ class Arrivals:
         proc = self._live.get(pid)
         if proc is None:
             self._write(peer, Credit(pid, 0))
-        else:
+        elif proc.mailbox.limit != UNBOUNDED:
             self._count(peer, proc, 1)
 
     def _count(self, peer: Peer, proc: Proc, messages: int) -> None:
-        """Account for messages of `peer` to `proc`, which took credits unless the mailbox is unbounded."""
+        """Account for messages of `peer` to `proc`, which took credits because its mailbox has a bound."""
         box = proc.box or proc.mailbox
-        if box.limit != UNBOUNDED:
-            room = box.grants if type(box.grants) is Room else self._open_account(proc)
-            if not room.counted(peer.shard, messages):
-                room.arrived(peer.shard, box.users, messages)
-                box.care = box.care or room.due
+        room = box.grants if type(box.grants) is Room else self._open_account(proc)
+        if not room.counted(peer.shard, messages):
+            room.arrived(peer.shard, box.users, messages)
+            box.care = box.care or room.due
 
     def _open_account(self, proc: Proc) -> Room:
         """Make the account of senders elsewhere, at the first message from one."""

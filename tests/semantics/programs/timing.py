@@ -221,9 +221,8 @@ async def fs01_a_loop_that_never_waits_starves_nobody() -> None:
         begun = time.monotonic()
         await process.sleep(0.01)
         took.append(time.monotonic() - begun)
-        # Ten times the figure; and now and then the machine itself stands still.
-        slow = [each for each in took if each >= 0.5]
-        assert len(slow) <= 3, f"{slow} s beside {body.__name__}"
+        # Ten times the figure.
+        assert max(took) < 0.5, f"{max(took):.3f} s beside {body.__name__}"
         for pid in greedy:
             await process.exit(pid, "kill")
             await gone(pid)
