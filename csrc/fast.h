@@ -63,9 +63,9 @@ extern PyCFunction deque_popleft, deque_append;
 /* Interned names, `name_step` for "step". */
 #define NAMES(X)                                                                                                      \
     X(mailbox) X(took) X(unpark) X(park) X(step) X(waits_for) X(yielded) X(ended) X(append) X(popleft) X(throw)       \
-    X(close) X(target) X(message) X(timeout) X(match) X(ref) X(tag) X(live) X(young) X(now) X(scheduled) X(grow_up)   \
-    X(forget) X(put) X(wakeup) X(ensure) X(put_exempt) X(through_alias) X(get_loop) X(add_done_callback) X(context)    \
-    X(inside) X(DOWN) X(reply_demonitor) X(_asyncio_future_blocking)
+    X(close) X(send) X(target) X(message) X(timeout) X(match) X(ref) X(tag) X(live) X(young) X(now) X(scheduled)      \
+    X(grow_up) X(forget) X(put) X(wakeup) X(ensure) X(put_exempt) X(through_alias) X(get_loop)                        \
+    X(add_done_callback) X(context) X(inside) X(DOWN) X(reply_demonitor) X(_asyncio_future_blocking)
 
 #define DECLARE(name) extern PyObject *name_##name;
 NAMES(DECLARE)

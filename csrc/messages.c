@@ -58,9 +58,9 @@ admitted(PyObject *me, PyObject *shard, PyObject *target, PyObject *message)
     if (way == NULL) {
         return PyErr_Occurred() ? -1 : 0;
     }
-    PyObject *arguments[] = {SLOT(me, of_proc.pid), message};
+    PyObject *arguments[] = {way, SLOT(me, of_proc.pid), message};
     Py_INCREF(way);
-    int sent = truth(PyObject_Vectorcall(way, arguments, 2, NULL));
+    int sent = truth(PyObject_VectorcallMethod(name_send, arguments, 3, NULL));
     Py_DECREF(way);
     return sent;
 }

@@ -82,7 +82,7 @@ async def send(target: Pid | Ref | str, message: object) -> None:
                     return
             else:
                 way = shard.ways.get(target)
-                if way is not None and way(me.pid, message):
+                if way is not None and way.send(me.pid, message):
                     return
     await _send(target, message)
 

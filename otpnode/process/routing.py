@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     from otpnode.process.spawning import Birth
 
 
+class Way(Protocol):
+    """The short way to one pid elsewhere, for who has nothing to wait for."""
+
+    def send(self, sender: str, message: object) -> bool:
+        """Send `message`; False, and nothing was sent, if that is not the usual case.
+
+        Raises:
+            UnserializableError, MessageTooLargeError: as `send`.
+        """
+        ...
+
+
 class Outbound(Protocol):
     """The other shards, as one shard sees them."""
 

@@ -19,7 +19,7 @@ from otpnode.process.mailbox import UNBOUNDED, Mailbox
 from otpnode.process.proc import Proc
 from otpnode.process.reception import Reception
 from otpnode.process.registry import LocalNames, Names
-from otpnode.process.routing import Router
+from otpnode.process.routing import Router, Way
 from otpnode.process.runqueue import RunQueue
 from otpnode.process.serials import LocalSerials, Serials
 from otpnode.process.spawning import Birth, make
@@ -126,8 +126,8 @@ class Shard:
         self.table = Table(shortcut=not config.copy_messages)
         self.mailboxes = self.table.mailboxes
         self.aliases = self.table.aliases
-        self.ways: dict[str, Callable[[str, object], bool]] = {}
-        """Pids of other shards → how to send there, from whom and what, if nothing has to be waited for."""
+        self.ways: dict[str, Way] = {}
+        """Pids of other shards → how to send there if nothing has to be waited for."""
         self.serials: Serials = serials or LocalSerials(config.max_processes)
         self.refs = RefMaker(config.name, number, incarnation)
         self.queue = RunQueue(self)

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable
 from contextvars import Context
 from functools import partial
+from typing import cast
 
 from otpnode.errors import ProcessNotFoundError
 from otpnode.pid import Address, Pid, address, make_pid
@@ -67,9 +68,7 @@ class Neighbours:
         self._await_record = await_record
         self._tell_corrupt = tell_corrupt
         self._node = shard.config.name
-        self._ways = shard.ways
-        self._known: dict[str, Way] = {}
-        """The same by what they can besides sending."""
+        self._ways = cast("dict[str, Way]", shard.ways)
         self._max_message = shard.config.max_message
         self.mesh = Mesh(
             *(shard.loop, self, self._max_message, tap_for), around=self._read_and_run, busy_wait=busy_wait
@@ -193,7 +192,7 @@ class Neighbours:
 
     def request(self, sender: str, to: str, ref: str, message: object) -> bool:
         """Monitor and send, or neither."""
-        way = self._known.get(to)
+        way = self._ways.get(to)
         if way is None:
             found = self._shard.router.elsewhere(to)
             peer = None if found is None else self._peer(found[1])
@@ -223,18 +222,13 @@ class Neighbours:
         return account
 
     def _remember(self, peer: Peer, owner: Address, pid: str, account: Account | None) -> Way:
-        way = self._known.get(pid)
+        way = self._ways.get(pid)
         if way is None:
-            if len(self._known) >= MOST_WAYS:
-                self._forget_ways()
+            if len(self._ways) >= MOST_WAYS:
+                self._ways.clear()
             place = self._board.place(*owner[1:])
-            way = self._known[pid] = Way(self.mesh, peer, place, owner, pid, account, self._max_message)
-            self._ways[pid] = way.send
+            way = self._ways[pid] = Way(self.mesh, peer, place, owner, pid, account, self._max_message)
         return way
-
-    def _forget_ways(self) -> None:
-        self._known.clear()
-        self._ways.clear()
 
     # -- spawns out -----------------------------------------------------------
 
@@ -289,7 +283,6 @@ class Neighbours:
         pid, n = credit
         if n == 0:
             self._ways.pop(pid, None)
-            self._known.pop(pid, None)
             account = peer.accounts.pop(pid, None)
             if account is not None:
                 account.closed()
@@ -312,7 +305,7 @@ class Neighbours:
         Guarantees: subscribers hear of it if they have heard that it was up.
         """
         self.mesh.leave(shard, incarnation)
-        self._forget_ways()
+        self._ways.clear()
         was_up = self._up.get(shard) == incarnation
         if was_up:
             del self._up[shard]
