@@ -162,8 +162,8 @@ _CREDITS = [
     Mutant(
         "SD-07",
         "scheduler/arrivals.py",
-        "        else:\n            self._count(peer, proc, 1)\n",
-        "        else:\n            pass\n",
+        "        elif proc.mailbox.limit != UNBOUNDED:\n            self._count(peer, proc, 1)\n",
+        "",
         programs("sd07", only="loop"),
     ),
     Mutant(
