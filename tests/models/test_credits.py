@@ -56,6 +56,7 @@ class Model:
 
     def __init__(self, limit: int, messages: int, breaks: int) -> None:
         self._limit = limit
+        self._overgranted = False
         self._first = State(tuple(Sender(first_window(limit), 0, messages, breaks) for _ in range(2)), ((0, 0), (0, 0)))
 
     def explore(self) -> tuple[int, set[str]]:
@@ -68,6 +69,8 @@ class Model:
                 if after not in seen:
                     seen.add(after)
                     ahead.append(after)
+        if self._overgranted:
+            wrong.add("several messages are let in that have no room")
         return len(seen), wrong
 
     def _wrong(self, state: State) -> Iterator[str]:
@@ -131,13 +134,22 @@ class Model:
 
     def _at_owner(self, state: State, what: str, who: int = 0) -> State:
         grants: list[tuple[int, int]] = []
-        room = Room(self._limit, lambda shard, n: grants.append((shard, n)))
+
+        def grant(shard: int, n: int) -> None:
+            grants.append((shard, n))
+            # Of an empty mailbox the whole window is given; one that is not has room for so many, or for one more.
+            promised = sum(pair.outstanding for pair in room._pairs.values())
+            if users and users + promised > self._limit and room._pairs[shard].outstanding > 1:
+                self._overgranted = True
+
+        users, parked, senders = 0, state.parked, list(state.senders)
+        room = Room(self._limit, grant)
         for shard, (window, outstanding) in enumerate(state.pairs):
             if window:
                 room.arrived(shard, self._limit + 1)
                 room._pairs[shard].window, room._pairs[shard].outstanding = window, outstanding
         grants.clear()
-        users, parked, senders = state.users, state.parked, list(state.senders)
+        users = state.users
         if what == "arrives":
             users, parked = users + 1, False
             senders[who] = senders[who]._replace(there=senders[who].there - 1)
@@ -164,7 +176,7 @@ class Model:
 
 
 @pytest.mark.parametrize(("limit", "messages", "breaks"), [(1, 4, 0), (2, 4, 0), (3, 5, 0), (1, 3, 2), (2, 3, 2)])
-def test_every_interleaving_of_credits(limit: int, messages: int, breaks: int) -> None:
+def test_mb02_every_interleaving_of_credits(limit: int, messages: int, breaks: int) -> None:
     states, wrong = Model(limit, messages, breaks).explore()
     assert not wrong
     assert states > 300

@@ -136,7 +136,7 @@ _CREDITS = [
         _CREDIT,
         "min(pair.window - pair.outstanding, self.limit - users - promised)",
         "pair.window - pair.outstanding",
-        programs("mb02", "mb03", only="loop"),
+        unit("models/test_credits.py", "mb02"),
     ),
     Mutant(
         "MB-08",
