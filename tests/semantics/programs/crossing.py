@@ -319,6 +319,37 @@ async def ac10_the_generator_of_the_dead_is_closed_as_nobody() -> None:
     assert closed == [(None, None)], f"closed as {closed}, begun by {pid}"
 
 
+async def begin_and_swallow(report: Ref, holder: list[object], closed: list[object]) -> None:
+    """Begin a generator, and live on after the grace of a kill."""
+    generator = note_closing(closed)
+    await anext(generator)
+    holder.append(generator)
+    over = asyncio.Event()
+    holder.append(over)
+    del generator
+    await process.send(report, (report, "begun"))
+    while not over.is_set():
+        with suppress(asyncio.CancelledError):
+            await over.wait()
+
+
+@semantic("AC-10", alone="a generator is dropped where it lives")
+async def ac10_the_generator_of_one_that_is_cut_off_is_closed_as_nobody() -> None:
+    holder: list[object] = []
+    closed: list[object] = []
+    report = process.alias()
+    pid, ref = await process.spawn_monitor(begin_and_swallow, [report, holder, closed], on="local")
+    assert await process.receive(SOON, ref=report) == (report, "begun")
+    await process.exit(pid, "kill")
+    assert await down(ref) == "killed"
+    over = cast(asyncio.Event, holder.pop())
+    taken_out(holder)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    over.set()
+    assert closed == [(None, None)], f"closed as {closed}, begun by {pid}"
+
+
 def frames_out() -> int:
     """Return how many frames this shard has written to the others."""
     outbound = here().router.outbound
