@@ -28,6 +28,7 @@ typedef struct {
     PyObject *send, *receive, *request, *send_nowait; /* the whole rule of each verb */
     PyObject *asked_elsewhere, *forget, *no_answer;   /* what is not usual about a request */
     PyObject *nobody_asks;
+    double soon; /* seconds a deadline must have before it to stay out of the heap */
 } Bound;
 
 typedef struct {

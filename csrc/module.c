@@ -198,14 +198,14 @@ bind(PyObject *Py_UNUSED(module), PyObject *arguments, PyObject *known)
                             "current",  "tasks",    "future",       "spent",           "open_bay",
                             "no_bay",   "send",     "receive",      "request",         "send_nowait",
                             "asked_elsewhere",      "forget",       "no_answer",       "nobody_asks",
-                            NULL};
+                            "soon",     NULL};
     PyObject *proc, *mailbox, *shard, *record, *refs;
     if (!PyArg_ParseTupleAndKeywords(
-            arguments, known, "$O!O!O!O!O!OO!OOOOOOOOOOOO:bind", names, &PyType_Type, &proc, &PyType_Type, &mailbox,
+            arguments, known, "$O!O!O!O!O!OO!OOOOOOOOOOOOd:bind", names, &PyType_Type, &proc, &PyType_Type, &mailbox,
             &PyType_Type, &shard, &PyType_Type, &record, &PyType_Type, &refs, &bound.current, &PyDict_Type,
             &bound.current_tasks, &bound.future, &bound.spent, &bound.open_bay, &bound.no_bay, &bound.send,
             &bound.receive, &bound.request, &bound.send_nowait, &bound.asked_elsewhere, &bound.forget,
-            &bound.no_answer, &bound.nobody_asks)) {
+            &bound.no_answer, &bound.nobody_asks, &bound.soon)) {
         return NULL;
     }
     const Slot record_slots[] = {{"target", &of_record.target}, {"alias", &of_record.alias}, {NULL, NULL}};

@@ -114,7 +114,14 @@ asked(PyObject *shard, PyObject *me, PyObject *target, PyObject *ref, PyObject *
 
 /* -- waiting ---------------------------------------------------------------------------------------- */
 
-/* Let the process be woken when the time is over: armed in earnest only at the end of the slice. */
+/* Of a timeout that is a usual one. */
+static double
+seconds_of(PyObject *timeout)
+{
+    return PyFloat_CheckExact(timeout) ? PyFloat_AS_DOUBLE(timeout) : PyLong_AsDouble(timeout);
+}
+
+/* Let the process be woken when the time is over: armed in earnest only in a while, if it is long enough. */
 static int
 timed(PyObject *shard, PyObject *me, PyObject *timeout)
 {
@@ -130,6 +137,9 @@ timed(PyObject *shard, PyObject *me, PyObject *timeout)
         return -1;
     }
     int scheduled = truth(PyObject_GetAttr(SLOT(shard, of_shard.queue), name_scheduled));
+    if (scheduled > 0 && seconds_of(timeout) < bound.soon) {
+        scheduled = 0;
+    }
     return scheduled ? scheduled >> 1 : done(PyObject_CallMethodNoArgs(deadlines, name_grow_up));
 }
 

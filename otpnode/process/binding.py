@@ -15,6 +15,7 @@ from otpnode.process.place import NO_BAY, open_bay
 from otpnode.process.proc import Proc
 from otpnode.process.relations import MonitorRecord
 from otpnode.process.shard import Shard
+from otpnode.process.timers import SOON
 from otpnode.ref import RefMaker
 
 if FAST is not None:
@@ -38,4 +39,5 @@ if FAST is not None:
         forget=requests._forget,
         no_answer=requests._no_answer,
         nobody_asks=NOBODY_ASKS,
+        soon=SOON,
     )

@@ -123,7 +123,8 @@ def send_nowait(target: Pid | Ref | str, message: object) -> bool:
     shard = here()
     to = resolve(shard, target)
     if to.startswith(REF_PREFIX):
-        shard.router.post(AliasMessage(_sender(shard, me), to, message))
+        if me is None or not me.askers or not _replied(me, to, message):
+            shard.router.post(AliasMessage(_sender(shard, me), to, message))
         return True
     way = shard.router.elsewhere(to)
     if way is not None:
@@ -134,6 +135,18 @@ def send_nowait(target: Pid | Ref | str, message: object) -> bool:
     copy = copied(shard, message)
     if copy is not LOST:
         proc.mailbox.put(copy)
+    return True
+
+
+def _replied(me: Proc, ref: str, message: object) -> bool:
+    """Answer a request of another shard in one frame with the end of its monitor, of which neither side says more."""
+    askers = me.askers
+    asker = None if askers is None else askers.get(ref)
+    if askers is None or asker is None or not asker.reply(me.pid, ref, message):
+        return False
+    del askers[ref]
+    if me.monitored_by is not None:
+        me.monitored_by.pop(ref, None)
     return True
 
 

@@ -30,6 +30,7 @@ from otpnode.process.relations import AliasMode, LinkTable, MonitorRecord
 if TYPE_CHECKING:
     from otpnode.pid import Pid
     from otpnode.process.blocking import Block
+    from otpnode.process.routing import Asker
     from otpnode.process.shard import Shard
     from otpnode.process.timers import Deadline
 
@@ -73,6 +74,8 @@ class Proc:
     aliases: Rare[dict[str, AliasMode]] = Rare()
     dictionary: Rare[dict[object, object]] = Rare()
     timers: Rare[set[str]] = Rare()
+    askers: Rare[dict[str, Asker]] = Rare()
+    """Ref → the shard of who has asked by it: requests of other shards that are not answered yet."""
     blocks: Rare[list[Block]] = Rare()
     circled_at: Rare[float] = Rare()
     """When a circle of full mailboxes was last broken at a send of its own."""

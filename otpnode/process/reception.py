@@ -93,6 +93,21 @@ class Reception:
                 shard.router.post(Demonitor(proc.pid, record.target, ref))
             elif watched.monitored_by is not None:
                 watched.monitored_by.pop(ref, None)
+        self._hand_over(proc, message)
+
+    def answered(self, ref: str, message: object) -> None:
+        """Deliver the answer to a request by `ref` of the very process that was asked, which is watched no more."""
+        proc = self._shard.aliases.get(ref)
+        if proc is None:
+            return
+        if proc.monitors is not None and proc.monitors.pop(ref, None) is not None:
+            del self._shard.aliases[ref]
+            self._hand_over(proc, message)
+        else:
+            self.through_alias(proc, ref, message)
+
+    def _hand_over(self, proc: Proc, message: object) -> None:
+        shard = self._shard
         box = proc.box or proc.mailbox
         if box.answer is None and box.state == PARKED and holds(message, box.wanted):
             box.answer = message
@@ -155,14 +170,14 @@ class Reception:
         if proc is None:
             self._shard.router.post(Down(signal.to, signal.sender, signal.ref, NOPROC))
             return
-        if proc.monitored_by is None:
-            proc.monitored_by = {}
-        proc.monitored_by[signal.ref] = signal.sender
+        watched_by(proc)[signal.ref] = signal.sender
 
     def _demonitor(self, signal: Demonitor) -> None:
         proc = self._shard.table.find(signal.to)
         if proc is not None and proc.monitored_by is not None:
             proc.monitored_by.pop(signal.ref, None)
+            if proc.askers:
+                proc.askers.pop(signal.ref, None)
 
     def _down(self, signal: Down) -> None:
         proc = self._shard.table.live.get(signal.to)
@@ -193,6 +208,13 @@ def links_of(proc: Proc) -> LinkTable:
     if proc.links is None:
         proc.links = LinkTable()
     return proc.links
+
+
+def watched_by(proc: Proc) -> dict[str, str]:
+    """Return who monitors `proc`, by ref; the table is made at the first monitor."""
+    if proc.monitored_by is None:
+        proc.monitored_by = {}
+    return proc.monitored_by
 
 
 def drop_alias(proc: Proc, ref: str) -> bool:

@@ -31,6 +31,7 @@ from otpnode.process.messages import check_timeout, receive, resolve, send, send
 from otpnode.process.monitoring import demonitor, monitor
 from otpnode.process.reception import drop_alias
 from otpnode.process.relations import MonitorRecord
+from otpnode.process.timers import SOON
 from otpnode.process.waiting import handed_over
 from otpnode.reasons import NOPROC
 from otpnode.ref import REF_PREFIX
@@ -92,7 +93,7 @@ async def request(target: Pid | str, tag: object, *fields: object, timeout: floa
                 if timeout is not None:
                     deadlines = shard.deadlines
                     deadlines.young[me] = deadlines.now() + timeout
-                    if not shard.queue.scheduled:
+                    if timeout < SOON or not shard.queue.scheduled:
                         deadlines.grow_up()
                 try:
                     await me.place
@@ -120,7 +121,7 @@ async def request(target: Pid | str, tag: object, *fields: object, timeout: floa
     return await _request(target, tag, fields, timeout)
 
 
-def _asked(shard: Shard, me: Proc, target: str, ref: Ref, message: object) -> bool:
+def _asked(shard: Shard, me: Proc, target: str, ref: Ref, message: tuple[object, ...]) -> bool:
     """Monitor and send, in this order; False when that is not the usual case: nothing has happened then."""
     other = shard.mailboxes.get(target)
     if other is None:
@@ -145,7 +146,7 @@ def _asked(shard: Shard, me: Proc, target: str, ref: Ref, message: object) -> bo
     return True
 
 
-def _asked_elsewhere(shard: Shard, me: Proc, target: str, ref: Ref, message: object) -> bool:
+def _asked_elsewhere(shard: Shard, me: Proc, target: str, ref: Ref, message: tuple[object, ...]) -> bool:
     outbound = shard.router.outbound
     if outbound is None or not isinstance(target, str) or not outbound.request(me.pid, target, ref, message):
         # Whoever is dead may have had the last word already: `_request` hears it.

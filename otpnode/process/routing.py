@@ -32,6 +32,14 @@ class Way(Protocol):
         ...
 
 
+class Asker(Protocol):
+    """The shard of a process that has made a request of one of this shard."""
+
+    def reply(self, sender: str, ref: str, message: object) -> bool:
+        """Answer by `ref`, and with it end the monitor of the request; False if it takes both, one after the other."""
+        ...
+
+
 class Outbound(Protocol):
     """The other shards, as one shard sees them."""
 
@@ -51,7 +59,7 @@ class Outbound(Protocol):
         """Like `send`, but False where `send` would wait."""
         ...
 
-    def request(self, sender: str, to: str, ref: str, message: object) -> bool:
+    def request(self, sender: str, to: str, ref: str, message: tuple[object, ...]) -> bool:
         """Monitor `to` by `ref` and send it `message`, both or neither; False where `send` would wait or fail.
 
         Raises:

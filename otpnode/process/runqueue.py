@@ -135,7 +135,7 @@ class RunQueue:
         if self.pulse is not None:
             self.pulse(-len(self.ready))
         if self._shard.deadlines.young:
-            self._shard.deadlines.grow_up()
+            self._shard.deadlines.nurse()
         if self.ready:
             self._shard.loop.call_soon(self._drain, context=self._context)
         else:

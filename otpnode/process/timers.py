@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from otpnode.process.proc import Proc
     from otpnode.process.watchdog import Order
 
+SOON = 0.02
+"""Seconds that the deadline of a request may stay out of the heap; one that is due sooner is put there at once."""
+
 
 class Deadline:
     """One thing to do at `when`; `cancel` makes it never happen."""
@@ -69,8 +72,9 @@ class Deadlines:
         self._armed_for = float("inf")
         self._cancelled = 0
         self.young: dict[Proc, float] = {}
-        """Processes that wait for an answer → when they shall be woken. The end of the slice under way puts them
-        into the heap: most have been answered by then, which saves four fifths of what a deadline costs."""
+        """Processes that wait for an answer → when they shall be woken. They are put into the heap in a while: most have
+        been answered by then, which saves four fifths of what a deadline costs."""
+        self._nursing = False
         self._waiting: dict[Proc, Deadline] = {}
         self._context = Context()
         """Deadlines fire for nobody in particular, not in the context of whoever armed the handle."""
@@ -99,6 +103,16 @@ class Deadlines:
         deadline = self._waiting.pop(proc, None)
         if deadline is not None:
             deadline.cancel()
+
+    def nurse(self) -> None:
+        """See to it that the young are put into the heap before one of them, none due before `SOON`, can be due."""
+        if self._real and not self._nursing:
+            self._nursing = True
+            self._loop.call_later(SOON / 2, self._nursed, context=self._context)
+
+    def _nursed(self) -> None:
+        self._nursing = False
+        self.grow_up()
 
     def grow_up(self) -> None:
         """Put the young deadlines into the heap."""

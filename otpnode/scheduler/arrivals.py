@@ -8,6 +8,7 @@ from contextvars import Context
 
 from otpnode.process.mailbox import IDLE, PARKED, UNBOUNDED, WOKEN
 from otpnode.process.proc import Proc
+from otpnode.process.reception import watched_by
 from otpnode.process.shard import Shard
 from otpnode.signals import Credit, Monitor
 from otpnode.transport.codec import AnySignal
@@ -74,8 +75,16 @@ class Arrivals:
             self._count(peer, proc, len(messages))
 
     def request(self, peer: Peer, sender: str, to: str, ref: str, message: object) -> None:
-        """Apply the monitor, then put the message."""
-        self._shard.reception.accept(Monitor(sender, to, ref))
+        """Apply the monitor, then put the message; the answer of `to` will end the monitor (`Peer.reply`)."""
+        proc = self._live.get(to)
+        if proc is None:
+            self._shard.reception.accept(Monitor(sender, to, ref))
+        else:
+            watched_by(proc)[ref] = sender
+            askers = proc.askers
+            if askers is None:
+                proc.askers = askers = {}
+            askers[ref] = peer
         self.message(peer, to, message)
 
     def dropped(self, peer: Peer, pid: str) -> None:

@@ -76,6 +76,7 @@ class Neighbours:
         arrivals = Arrivals(shard, self.mesh, self.write)
         self.on_message, self.on_messages = arrivals.message, arrivals.messages
         self.on_request, self.on_dropped = arrivals.request, arrivals.dropped
+        self.on_reply = shard.reception.answered
         self._context = Context()
         self._condemned = Condemned(board, shard, tell_silent)
         self.births = Births(shard, self.write, lambda peer: self.mesh.current(peer.shard) is peer)
@@ -190,7 +191,7 @@ class Neighbours:
         peer.write(*frame)
         return True
 
-    def request(self, sender: str, to: str, ref: str, message: object) -> bool:
+    def request(self, sender: str, to: str, ref: str, message: tuple[object, ...]) -> bool:
         """Monitor and send, or neither."""
         way = self._ways.get(to)
         if way is None:

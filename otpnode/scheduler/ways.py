@@ -88,7 +88,7 @@ class Way:
         self._mesh.messages_out += 1
         return True
 
-    def request(self, sender: str, ref: str, message: object) -> bool:
+    def request(self, sender: str, ref: str, message: tuple[object, ...]) -> bool:
         """Monitor by `ref` and send `message`, which holds it, if nothing has to be waited for; else do nothing.
 
         Raises:

@@ -5,9 +5,9 @@ user's payload already encoded as one bytes field: the envelope is checked again
 the kind's types on arrival, the payload is not looked at until it is delivered.
 Nearly every message is a flat tuple of scalars, which msgpack carries as it is: such a one
 stands in its envelope unencoded, under a kind of its own, and costs one call of msgspec on
-either side instead of two, and no copy. Two more kinds spare what is said again and again:
+either side instead of two, and no copy. Three more kinds spare what is said again and again:
 a `BUNDLE` holds many messages of one sender to one receiver, a `REQUEST` the monitor and
-the message of a call. A long payload has a frame in parts
+the message of a call, a `REPLY` its answer and the end of that monitor. A long payload has a frame in parts
 (`otpnode.transport.bulk`): the envelope, the payload, and long buffers that its pickle was
 spared, none of which is copied for the sake of the others. Encoders and decoders are made
 once. Rejected: one tagged union for all kinds; the kind is in the frame's header, so a
@@ -16,7 +16,7 @@ lookup replaces a tag and a search.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar, cast
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -98,6 +98,8 @@ BUNDLE = 25
 """Many of them, of one sender to one receiver (`otpnode.transport.bundle`)."""
 REQUEST = 26
 """A monitor and a user message for the same process, which holds the ref: every call of every behaviour."""
+REPLY = 27
+"""The flat answer to a `REQUEST` by the process that was asked: its shard has ended the monitor as it wrote this."""
 _NO_FIELD = -1
 _LONG = 1 << 16
 _BYTES_HEADER = 5
@@ -180,7 +182,7 @@ def encode_flat(sender: str, to: str, message: object, max_message: int) -> byte
 
 
 def decode_flat(body: bytes) -> tuple[str, str, tuple[object, ...]]:
-    """Decode the body of a `FLAT` frame: ``(sender, to, message)``.
+    """Decode the body of a `FLAT` or `REPLY` frame: ``(sender, to, message)``, to a pid or to an alias.
 
     Raises:
         EnvelopeError: it is none.
@@ -203,7 +205,7 @@ def decode_bundle(body: bytes) -> tuple[str, str, list[tuple[object, ...]]]:
         raise EnvelopeError(f"a bundle of messages has a broken envelope: {error}") from error
 
 
-def encode_request(sender: str, to: str, ref: str, message: object, max_message: int) -> bytes | None:
+def encode_request(sender: str, to: str, ref: str, message: tuple[object, ...], max_message: int) -> bytes | None:
     """Encode the body of a request, ``(tag, (sender, ref), *fields)``, with the monitor that goes before it.
 
     msgpack writes tuples and lists alike: the number of the field that is a tuple goes with them.
@@ -212,7 +214,7 @@ def encode_request(sender: str, to: str, ref: str, message: object, max_message:
         None if the tag is no text, a field neither exact nor a flat tuple or list, or the message might be over the
         cap; and if there are two tuples or two lists, which may be the same one (SD-06).
     """
-    tag, _, *fields = cast("tuple[object, ...]", message)
+    tag, _, *fields = message
     tuple_at = list_at = _NO_FIELD
     for index, field in enumerate(fields):
         if type(field) in EXACT:
@@ -352,6 +354,7 @@ __all__ = [
     "CREDIT",
     "FLAT",
     "MESSAGE",
+    "REPLY",
     "REQUEST",
     "USER_MESSAGES",
     "AnySignal",

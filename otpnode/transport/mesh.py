@@ -22,6 +22,7 @@ from otpnode.transport.codec import (
     BUNDLE,
     CREDIT,
     FLAT,
+    REPLY,
     REQUEST,
     USER_MESSAGES,
     AnySignal,
@@ -35,6 +36,7 @@ from otpnode.transport.codec import (
     decode_flat,
     decode_request,
     encode,
+    encode_flat,
 )
 from otpnode.transport.credit import Account
 from otpnode.transport.link import Link, Tap
@@ -66,6 +68,10 @@ class Receiver(Protocol):
         """Take a user message of `peer` and, before it, a monitor by `ref`."""
         ...
 
+    def on_reply(self, ref: str, message: object) -> None:
+        """Take the answer to a request by `ref`; the monitor that went with it is over on the other side."""
+        ...
+
     def on_signal(self, peer: Peer, signal: AnySignal) -> None:
         """Apply one signal of `peer`, in stream order."""
         ...
@@ -87,6 +93,7 @@ class Peer:
         self._on_message = mesh.receiver.on_message
         self._on_messages = mesh.receiver.on_messages
         self._on_request = mesh.receiver.on_request
+        self._on_reply = mesh.receiver.on_reply
         self.shard = shard
         self.incarnation = incarnation
         self.link: Link | None = None
@@ -122,6 +129,16 @@ class Peer:
             self._row += 1
             link.write_at_once(kind, body, lane)
             self._mesh.busy_wait.begin(now)
+
+    def reply(self, sender: str, ref: str, message: object) -> bool:
+        """Answer the request by `ref`, and with it end its monitor; False, and nothing was written, if not flat."""
+        if self.link is None or self.link.tapped:
+            return False
+        body = encode_flat(sender, ref, message, self._mesh.max_message)
+        if body is None:
+            return False
+        self.write(REPLY, body, sender)
+        return True
 
     def bursts(self, now: float) -> bool:
         """Whether a frame written `now` would be one of a burst, and wait for the end of the turn."""
@@ -164,6 +181,10 @@ class Peer:
                     return
                 if kind == REQUEST:
                     self._on_request(self, *decode_request(body))
+                    return
+                if kind == REPLY:
+                    _, ref, message = decode_flat(body)
+                    self._on_reply(ref, message)
                     return
             signal = decode(kind, body)
         except EnvelopeError as error:
@@ -217,7 +238,7 @@ class Mesh:
         self.busy_wait = BusyWait(loop, busy_wait)
         self.messages_in = self.messages_out = 0
         self.receiver = receiver
-        self._max_message = max_message
+        self.max_message = max_message
         self._tap_for = tap_for
         self._peers: dict[int, Peer] = {}
         self._ends: dict[tuple[int, int], dict[str, socket.socket]] = {}
@@ -253,7 +274,7 @@ class Mesh:
             peer.connect(
                 SocketLink(
                     *(self._loop, ends["read"], ends["write"], peer),
-                    max_message=self._max_message,
+                    max_message=self.max_message,
                     tap=tap,
                     around=self._around,
                 )

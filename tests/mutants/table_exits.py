@@ -161,7 +161,7 @@ _MONITORS = [
     Mutant(
         "GS-04",
         "process/runqueue.py",
-        "            self._shard.deadlines.grow_up()\n",
+        "            self._shard.deadlines.nurse()\n",
         "            self._shard.deadlines.young.clear()\n",
         unit("process/test_requests.py", "gs04"),
     ),
