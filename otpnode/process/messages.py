@@ -94,7 +94,7 @@ async def _send(target: str, message: object) -> None:
         to = resolve(shard, target)
         way = shard.router.elsewhere(to)
         if to.startswith(REF_PREFIX):
-            shard.router.post(AliasMessage(_sender(shard, me), to, message))
+            _to_alias(shard, me, to, message)
         elif way is not None:
             await way[0].send(way[1], Message(_sender(shard, me), to, message), me)
         else:
@@ -123,8 +123,7 @@ def send_nowait(target: Pid | Ref | str, message: object) -> bool:
     shard = here()
     to = resolve(shard, target)
     if to.startswith(REF_PREFIX):
-        if me is None or not me.askers or not _replied(me, to, message):
-            shard.router.post(AliasMessage(_sender(shard, me), to, message))
+        _to_alias(shard, me, to, message)
         return True
     way = shard.router.elsewhere(to)
     if way is not None:
@@ -138,16 +137,16 @@ def send_nowait(target: Pid | Ref | str, message: object) -> bool:
     return True
 
 
-def _replied(me: Proc, ref: str, message: object) -> bool:
-    """Answer a request of another shard in one frame with the end of its monitor, of which neither side says more."""
-    askers = me.askers
-    asker = None if askers is None else askers.get(ref)
-    if askers is None or asker is None or not asker.reply(me.pid, ref, message):
-        return False
+def _to_alias(shard: Shard, me: Proc | None, ref: str, message: object) -> None:
+    """Send to an alias; the answer to a request of another shard is one frame with the end of its monitor."""
+    askers = None if me is None else me.askers
+    asker = askers.get(ref) if askers else None
+    if me is None or askers is None or asker is None or not asker.reply(me.pid, ref, message):
+        shard.router.post(AliasMessage(_sender(shard, me), ref, message))
+        return
     del askers[ref]
     if me.monitored_by is not None:
         me.monitored_by.pop(ref, None)
-    return True
 
 
 def resolve(shard: Shard, target: object) -> str:

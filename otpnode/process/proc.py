@@ -25,12 +25,11 @@ from otpnode.process.current import CURRENT
 from otpnode.process.mailbox import WOKEN, Mailbox
 from otpnode.process.place import FIRST_PLACE, NO_BAY, Bay, FirstPlace, Place
 from otpnode.process.rare import Rare
-from otpnode.process.relations import AliasMode, LinkTable, MonitorRecord
+from otpnode.process.relations import AliasMode, Asker, LinkTable, MonitorRecord
 
 if TYPE_CHECKING:
     from otpnode.pid import Pid
     from otpnode.process.blocking import Block
-    from otpnode.process.routing import Asker
     from otpnode.process.shard import Shard
     from otpnode.process.timers import Deadline
 

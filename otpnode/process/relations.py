@@ -9,7 +9,7 @@ made and dropped in the same instant; no ids are needed.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -95,3 +95,11 @@ class MonitorRecord(Struct):
     shown: object
     tag: object
     alias: AliasMode | None
+
+
+class Asker(Protocol):
+    """The shard of a process that has made a request of one of this shard."""
+
+    def reply(self, sender: str, ref: str, message: object) -> bool:
+        """Answer by `ref`, and with it end the monitor of the request; False if it takes both, one after the other."""
+        ...

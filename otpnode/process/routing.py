@@ -32,14 +32,6 @@ class Way(Protocol):
         ...
 
 
-class Asker(Protocol):
-    """The shard of a process that has made a request of one of this shard."""
-
-    def reply(self, sender: str, ref: str, message: object) -> bool:
-        """Answer by `ref`, and with it end the monitor of the request; False if it takes both, one after the other."""
-        ...
-
-
 class Outbound(Protocol):
     """The other shards, as one shard sees them."""
 

@@ -33,11 +33,12 @@ SLICE_SECONDS = 0.002
 class RunQueue:
     """The processes of one shard that can run."""
 
-    __slots__ = ("_context", "_drain", "_resume", "_shard", "pulse", "ready", "scheduled", "slices")
+    __slots__ = ("_context", "_resume", "_shard", "pulse", "ready", "run", "scheduled", "slices")
 
     def __init__(self, shard: Shard) -> None:
         self._shard = shard
-        self._drain = self.drain if FAST is None else partial(self.drain_fast, FAST.steps)
+        self.run: Callable[[], None] = self.drain if FAST is None else partial(self.drain_fast, FAST.steps)
+        """Runs one slice."""
         self._resume = self.resume
         self._context = Context()
         """Slices belong to nobody: a callback would otherwise carry the context of whoever was first put here."""
@@ -52,13 +53,13 @@ class RunQueue:
         self.ready.append(proc)
         if not self.scheduled:
             self.scheduled = True
-            self._shard.loop.call_soon(self._drain, context=self._context)
+            self._shard.loop.call_soon(self.run, context=self._context)
 
     def ensure(self) -> None:
         """Have a slice to come if anybody can run: after a step that was not part of one."""
         if self.ready and not self.scheduled:
             self.scheduled = True
-            self._shard.loop.call_soon(self._drain, context=self._context)
+            self._shard.loop.call_soon(self.run, context=self._context)
 
     def yielded(self, proc: Proc) -> None:
         """Make `proc` run again once the loop has done what it has been given by now, as after ``asyncio.sleep(0)``."""
@@ -69,7 +70,7 @@ class RunQueue:
         self.ready.append(proc)
         if not self.scheduled:
             self.scheduled = True
-            self._drain()
+            self.run()
 
     def drain_fast(self, steps: Callable[[Shard, int], bool]) -> None:
         """Run one slice, the steps compiled."""
@@ -137,6 +138,6 @@ class RunQueue:
         if self._shard.deadlines.young:
             self._shard.deadlines.nurse()
         if self.ready:
-            self._shard.loop.call_soon(self._drain, context=self._context)
+            self._shard.loop.call_soon(self.run, context=self._context)
         else:
             self.scheduled = False

@@ -72,7 +72,7 @@ class Deadlines:
         self._armed_for = float("inf")
         self._cancelled = 0
         self.young: dict[Proc, float] = {}
-        """Processes that wait for an answer → when they shall be woken. They are put into the heap in a while: most have
+        """Processes that wait for an answer → when they shall be woken. They come into the heap in a while: most have
         been answered by then, which saves four fifths of what a deadline costs."""
         self._nursing = False
         self._waiting: dict[Proc, Deadline] = {}

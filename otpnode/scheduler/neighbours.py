@@ -276,7 +276,7 @@ class Neighbours:
             read()
         finally:
             if queue.ready:
-                self._context.run(queue.drain)
+                self._context.run(queue.run)
             else:
                 queue.scheduled = False
 

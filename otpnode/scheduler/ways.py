@@ -122,7 +122,8 @@ class Way:
     def _write(self, sender: str, message: object, now: float) -> None:
         """Write a frame: one that more may join, if in the same burst the last one was of this sender and flat too."""
         peer, to = self._peer, self._to
-        if peer.spoken_by is self and self._sender == sender and peer.bursts(now) and peer.link is not None:
+        # Who has been heard of since is no burst; asked here as well, since it is what two that take turns are.
+        if peer.spoken_by is self and not peer.heard and self._sender == sender and peer.bursts(now) and peer.link:
             bundle = Bundle(BUNDLE, sender, to, self._max_message)
             if bundle.add(message) and peer.link.begin(bundle):
                 self._bundle = bundle

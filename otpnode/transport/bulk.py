@@ -27,7 +27,7 @@ from io import BytesIO
 from typing import Protocol
 
 from otpnode.errors import MessageTooLargeError
-from otpnode.transport.framing import HEADER_BYTES, FrameError, FrameReader, pack, pack_header
+from otpnode.transport.framing import HEADER, HEADER_BYTES, FrameError, FrameReader, pack, pack_header
 
 CHUNK = 64 * 1024
 """Longest body sent in one piece, and longest piece, in bytes."""
@@ -45,7 +45,6 @@ Body = bytes | tuple[Part, ...]
 _NEW_BYTES = 1 << 31
 _NEW_ARRAY = 3 << 30
 _STREAMS = (1 << 30) - 1
-_HEADER = struct.Struct("<IB")
 _STREAM = struct.Struct("<I")
 _STREAM_KIND = struct.Struct("<IB")
 
@@ -138,7 +137,7 @@ class Outbox:
             self._enter(kind, body, lane)
         else:
             # _enter's first case, spelled out: nearly every frame goes this way.
-            self._small.append(_HEADER.pack(size + 1, kind) + body)
+            self._small.append(HEADER.pack(size + 1, kind) + body)
             self._small_bytes += wire
 
     def begin(self, frame: Growing) -> bool:

@@ -74,7 +74,11 @@ class BusyWait:
         """Something has come from another shard."""
         if self._open:
             self._open = False
-            self._score(perf_counter() < self._until)
+            self._waits += 1
+            if perf_counter() < self._until:
+                self._hits += 1
+            if self._waits >= ROUND:
+                self._judge()
 
     def _go_round(self) -> None:
         if perf_counter() < self._until:
@@ -83,13 +87,12 @@ class BusyWait:
         self._awake = False
         if self._open:
             self._open = False
-            self._score(False)
+            self._waits += 1
+            if self._waits >= ROUND:
+                self._judge()
 
-    def _score(self, hit: bool) -> None:
-        self._waits += 1
-        self._hits += hit
-        if self._waits < ROUND:
-            return
+    def _judge(self) -> None:
+        """A round is over: did it pay?"""
         if 2 * self._hits >= ROUND:
             self._waits = self._hits = 0
         else:

@@ -11,10 +11,10 @@ import struct
 from otpnode.errors import OtpnodeError
 
 _LENGTH = struct.Struct("<I")
-_HEADER = struct.Struct("<IB")
 _PREFIX = _LENGTH.size
 
-HEADER_BYTES = _HEADER.size
+HEADER = struct.Struct("<IB")
+HEADER_BYTES = HEADER.size
 """What a frame costs beside its body."""
 
 
@@ -38,12 +38,12 @@ def pack(kind: int, body: bytes) -> bytes:
     Raises:
         struct.error: `kind` is no u8, or `body` is 4 GiB or more.
     """
-    return _HEADER.pack(len(body) + 1, kind) + body
+    return HEADER.pack(len(body) + 1, kind) + body
 
 
 def pack_header(kind: int, body_bytes: int) -> bytes:
     """Spell the header of a frame whose body is written by the caller, in parts."""
-    return _HEADER.pack(body_bytes + 1, kind)
+    return HEADER.pack(body_bytes + 1, kind)
 
 
 class FrameReader:
@@ -88,6 +88,11 @@ class FrameReader:
             chunk = b"".join(self._parts)
             self._parts.clear()
             self._held = 0
+        elif len(chunk) > _PREFIX:
+            # One frame, as of two that take turns.
+            (length,) = _LENGTH.unpack_from(chunk)
+            if length == len(chunk) - _PREFIX <= self._max:
+                return [(chunk[_PREFIX], chunk[HEADER_BYTES:])]
         return self._cut(chunk)
 
     def _cut(self, chunk: bytes) -> list[tuple[int, bytes]]:

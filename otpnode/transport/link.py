@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from otpnode.transport.bulk import CHUNK, Body, Growing, Inbox, Outbox
-from otpnode.transport.framing import HEADER_BYTES, pack
+from otpnode.transport.framing import HEADER, HEADER_BYTES
 
 HIGH_WATER = 1 << 20
 """Bytes queued to one peer beyond which user sends wait (MB-10)."""
@@ -166,7 +166,7 @@ class Link(ABC):
             self.flush_now()
             return
         # Nothing is before it, which is so whenever two processes take turns: past the queue, and no turn to be ended.
-        frame = pack(kind, body)
+        frame = HEADER.pack(len(body) + 1, kind) + body
         try:
             sent = self._transmit(frame)
         except (BlockingIOError, InterruptedError):
@@ -292,7 +292,8 @@ class Link(ABC):
                     except Exception:
                         _log.exception("handling a frame of kind %d failed; reading goes on", kind)
                     budget -= len(body) + HEADER_BYTES
-                    if budget <= 0 or now() >= deadline:
+                    # One alone, as of two that take turns, is not worth another look at the clock.
+                    if budget <= 0 or (arrived and now() >= deadline):
                         return
                 if self._ending is not None or not more:
                     return
@@ -302,7 +303,8 @@ class Link(ABC):
             if arrived and not self._resuming:
                 self._resuming = True
                 self._loop.call_soon(self._resume)
-            self._tell_ending()
+            if self._ending is not None:
+                self._tell_ending()
 
     def _fill(self) -> int:
         """Receive once and cut what came into frames; return the bytes received."""
@@ -371,9 +373,8 @@ class Link(ABC):
 
     # -- how bytes move -------------------------------------------------------
 
-    @abstractmethod
-    def _transmit(self, data: bytes | memoryview) -> int:
-        """Write some of `data` without waiting. Raises BlockingIOError, or OSError when the peer is gone."""
+    _transmit: Callable[[bytes | memoryview], int]
+    """Writes some of what it is given without waiting. Raises BlockingIOError, or OSError when the peer is gone."""
 
     @abstractmethod
     def _receive(self) -> bytes | memoryview:

@@ -76,6 +76,7 @@ class LoopbackLink(Link):
         super().__init__(loop, handler, max_message=max_message, high_water=high_water, tap=tap, now=now)
         self._source = source
         self._sink = sink
+        self._transmit = sink.send
         self._reading = True
         self._awaiting = False
         self._polling = False
@@ -109,9 +110,6 @@ class LoopbackLink(Link):
         """
         self._sink.held += partial
         self.close()
-
-    def _transmit(self, data: bytes | memoryview) -> int:
-        return self._sink.send(data)
 
     def _receive(self) -> bytes:
         return self._source.receive()

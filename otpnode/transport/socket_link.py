@@ -38,15 +38,13 @@ class SocketLink(Link):
         super().__init__(loop, handler, max_message=max_message, high_water=high_water, tap=tap, now=now)
         self._source = reader
         self._sink = writer
+        self._transmit = writer.send
         reader.setblocking(False)
         writer.setblocking(False)
         self._view = memoryview(bytearray(BUFFER_BYTES))
         self._reading = True
         self._awaiting = False
         loop.add_reader(reader, around, self._on_readable)
-
-    def _transmit(self, data: bytes | memoryview) -> int:
-        return self._sink.send(data)
 
     def _receive(self) -> memoryview:
         return self._view[: self._source.recv_into(self._view)]

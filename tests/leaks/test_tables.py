@@ -6,13 +6,14 @@ import asyncio
 import gc
 import random
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import psutil
 import pytest
 
 from otpnode import process
 from otpnode.config import NodeConfig
-from otpnode.process import OtpnodeError, Pid, ProcessExit
+from otpnode.process import OtpnodeError, Pid, ProcessExit, Ref
 from otpnode.scheduler.loopback_node import LoopbackNode
 from tests.invariants.on_loopback import leftovers
 from tests.support import drive, in_process, until
@@ -135,3 +136,48 @@ def test_neither_tables_nor_memory_grow_with_a_hundred_thousand() -> None:
         assert grown < SPARE_MEGABYTES, f"{grown:.0f} MB more"
 
     live_and_die(20_000, many_more)
+
+
+async def oracle() -> None:
+    """Answer, have somebody else answer, or say nothing."""
+    while True:
+        _, (_, ref), how = cast("tuple[str, tuple[Pid, Ref], str]", await process.receive())
+        if how == "answer":
+            await process.send(ref, (ref, how))
+        elif how == "have another answer":
+            await process.spawn(process.send, [ref, (ref, how)], on="local")
+
+
+async def ask(how: str) -> None:
+    """Ask the oracle."""
+    await process.request("oracle", "ask", how)
+
+
+@pytest.mark.parametrize("how", ["answer", "have another answer", "say nothing"])
+def test_a_server_keeps_nothing_of_who_has_asked_from_another_shard(how: str) -> None:
+    servers: list[Pid] = []
+    asking: list[Pid] = []
+
+    async def starts() -> None:
+        servers.append(await process.spawn(oracle, on=1, name="oracle"))
+        await process.request("oracle", "ask", "answer")  # From now on requests take the short way.
+
+    async def asks() -> None:
+        asking.extend([await process.spawn(ask, [how], on="local") for _ in range(4)])
+        for pid in asking:
+            await process.receive(ref=await process.monitor(pid))
+
+    async def main() -> None:
+        async with LoopbackNode(NodeConfig(), shards=2) as node:
+            await in_process(node.shard, starts)
+            server = node.shards[1].table.live[servers[0]]
+            assert not server.askers
+            asked = asyncio.create_task(in_process(node.shard, asks))
+            if how == "say nothing":
+                await until(lambda: len(server.askers or ()) == 4, "the server knows who asks")
+                for pid in asking:
+                    await in_process(node.shard, process.exit, pid, "kill")
+            await asked
+            await until(lambda: not server.askers and not server.monitored_by, "nobody asks any more")
+
+    drive(main)

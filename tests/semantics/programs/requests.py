@@ -15,10 +15,12 @@ from tests.semantics.peers import (
     gone,
     me,
     nothing_comes,
+    one_loop,
     settle,
     spawn_there,
 )
 from tests.semantics.program import semantic
+from tests.semantics.programs.crossing import frames_out
 
 Request = tuple[str, tuple[Pid, Ref], object]
 
@@ -40,6 +42,11 @@ async def oracle() -> None:
             case "answer twice":
                 await process.send(ref, (ref, "first"))
                 await process.send(ref, (ref, "second"))
+            case "have another answer":
+                await process.spawn(process.send, [ref, (ref, "by another")], on="local")
+            case "answer, then die":
+                await process.send(ref, (ref, "last words"))
+                raise process.ProcessExit("said all")
             case "answer the pid":
                 await process.send(client, (ref, "to the pid"))
             case "say more":
@@ -85,6 +92,28 @@ async def gs03_a_message_without_the_ref_is_no_answer() -> None:
     assert (await process.request(server, "ask", "say more", timeout=SOON))[1] == "answer"
     assert [await process.receive(SOON), await process.receive(SOON)] == ["before", "no answer"]
     await forgets_everything()
+
+
+@semantic("GS-03")
+async def gs03_an_answer_ends_the_monitor_on_both_sides() -> None:
+    server = await answering()
+    for what in (1, "two", {"not": "flat"}, ("nested", ["tuple"]), "have another answer"):
+        answer = await process.request(server, "ask", what, timeout=SOON)
+        assert answer[1] == ("by another" if what == "have another answer" else what)
+        await settle()
+        assert await process.process_info(server, "monitored_by") == []
+    assert (await process.request(server, "ask", "answer, then die", timeout=SOON))[1] == "last words"
+    await gone(server)
+    await forgets_everything()
+
+
+@semantic("GS-03")
+async def gs03_a_call_is_one_frame_each_way() -> None:
+    server = await answering()
+    before = frames_out()
+    for number in range(20):
+        await process.request(server, "ask", number, timeout=SOON)
+    assert frames_out() - before == (0 if one_loop() else 20)
 
 
 @semantic("GS-03")
