@@ -16,11 +16,13 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +41,17 @@ class Case:
     Attributes:
         run: a function that returns the figure, or a script of a peer and its arguments.
         note: what a reader must know: options that are not the defaults.
-        peer: the module that must be there for a script of a peer.
+        peer: what must be there, or the case is a gap: a module, in the environment of the peers for a script and
+            in this one for a function; ``escript`` for a script of Erlang.
         pure: run otpnode without its compiled paths.
+        slow: left out of the quick run.
     """
 
     run: Callable[[], float] | Sequence[str]
     note: str = ""
     peer: str | None = None
     pure: bool = False
+    slow: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def machine() -> dict[str, object]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "load": os.getloadavg()[0],
-        **{name: _version(name) for name in ("uvloop", "msgspec")},
+        **{name: _version(name) for name in ("uvloop", "msgspec", "numpy")},
         "otpnode": "pure Python" if FAST is None else "compiled",
     }
 
@@ -117,6 +122,22 @@ def _cpu_name() -> str:
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor()
+
+
+def peers(names: Sequence[str]) -> dict[str, str]:
+    """Return the versions of those that are installed, by name."""
+    look = (
+        "import importlib.metadata as m, json, sys; installed = {d.name.lower(): d.version for d in m.distributions()};"
+        "print(json.dumps({name: installed[name] for name in sys.argv[1:] if name in installed}))"
+    )
+    found = {}
+    if PEERS.exists():
+        found = json.loads(subprocess.run([str(PEERS), "-c", look, *names], capture_output=True, check=True).stdout)
+    if "escript" in names and shutil.which("erl"):
+        look = "io:put_chars(erlang:system_info(otp_release)), halt()."
+        erl = subprocess.run(["erl", "-noshell", "-eval", look], capture_output=True, text=True, check=True)
+        found["Erlang/OTP"] = erl.stdout
+    return found
 
 
 def ask(script: str, key: str, question: Question, rounds: int | None = None) -> Answer:
@@ -142,12 +163,14 @@ def ask(script: str, key: str, question: Question, rounds: int | None = None) ->
 
 def _run(script: str, key: str, name: str, case: Case) -> float | str:
     """Run one case once; returns the figure, or why there is none."""
+    missing = _missing(case)
+    if missing:
+        return missing
     if callable(case.run):
         command = [sys.executable, str(Path(script).resolve()), "--question", key, "--case", name]
-    elif case.peer is not None and not _has(case.peer):
-        return f"{case.peer} is not installed (make bench-peers)"
     else:
-        command = [str(PEERS), str(HERE / "peers" / case.run[0]), *case.run[1:]]
+        interpreter = "escript" if case.peer == "escript" else str(PEERS)
+        command = [interpreter, str(HERE / "peers" / case.run[0]), *case.run[1:]]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **({"OTPNODE_PURE": "1"} if case.pure else {})}
     try:
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=TIMEOUT, check=False)
@@ -160,11 +183,18 @@ def _run(script: str, key: str, name: str, case: Case) -> float | str:
     return float(done.stdout.split()[-1])
 
 
-def _has(module: str) -> bool:
-    if not PEERS.exists():
-        return False
-    look = f"import importlib.util as u, sys; sys.exit(u.find_spec({module!r}) is None)"
-    return subprocess.run([str(PEERS), "-c", look], check=False).returncode == 0
+def _missing(case: Case) -> str:
+    """Say what a case cannot run without, if anything."""
+    if case.peer is None:
+        return ""
+    if case.peer == "escript":
+        return "" if shutil.which("escript") else "no escript (Debian package erlang-base)"
+    if callable(case.run):
+        return "" if find_spec(case.peer) else f"{case.peer} is not installed (pip install 'otpnode[bench]')"
+    look = f"import importlib.util as u, sys; sys.exit(u.find_spec({case.peer!r}) is None)"
+    if PEERS.exists() and subprocess.run([str(PEERS), "-c", look], check=False).returncode == 0:
+        return ""
+    return f"{case.peer} is not installed (make bench-peers)"
 
 
 def show(question: Question, answer: Answer) -> str:

@@ -3,7 +3,8 @@
     python benchmarks/suite.py [--quick]     everything, or the questions that take seconds, once
     python benchmarks/suite.py --guard       ratios against the committed ones; fails on a loss of more than 20 %
 
-The quick run writes nothing. The guard asks for ratios only: rates belong to a machine.
+The quick run writes nothing. The guard asks for ratios only, and so runs no case that is in none: rates belong to a
+machine.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +23,43 @@ import across
 import calls
 import local
 import task_map
-from harness import HERE, Answer, Question, ask, machine, show
+from harness import HERE, Answer, Question, ask, machine, peers, show
 
 SCRIPTS = {"local": local, "across": across, "calls": calls, "task_map": task_map}
 SLOW = {("local", "idle"), ("local", "pause"), ("across", "bytes"), ("across", "boot"), ("task_map", "coarse")}
 RESULTS = HERE / "results"
+Asked = tuple[str, str, Question]
 LOSS = 0.20
 
 
-def questions(quick: bool) -> Iterator[tuple[str, str, Question]]:
+def everything() -> Iterator[Asked]:
     """List script, key and question."""
     for name, script in SCRIPTS.items():
         for key, question in script.QUESTIONS.items():
-            if not quick or (name, key) not in SLOW:
-                yield name, key, question
+            yield name, key, question
 
 
-def measure(quick: bool, rounds: int | None, *, with_ratios: bool = False) -> dict[str, Answer]:
-    """Ask everything, printing each table as it is there."""
+def quick() -> Iterator[Asked]:
+    """List what takes seconds."""
+    for name, key, question in everything():
+        if (name, key) not in SLOW:
+            cases = {case_name: case for case_name, case in question.cases.items() if not case.slow}
+            yield name, key, replace(question, cases=cases)
+
+
+def guarded() -> Iterator[Asked]:
+    """List what ratios are made of."""
+    for name, key, question in everything():
+        if question.ratios:
+            held = {case_name for *both, _ in question.ratios for case_name in both}
+            cases = {case_name: case for case_name, case in question.cases.items() if case_name in held}
+            yield name, key, replace(question, cases=cases)
+
+
+def measure(questions: Iterable[Asked], rounds: int | None = None) -> dict[str, Answer]:
+    """Ask, printing each table as it is there."""
     answers = {}
-    for name, key, question in questions(quick):
-        if with_ratios and not question.ratios:
-            continue
+    for name, key, question in questions:
         answers[f"{name}.{key}"] = answer = ask(str(HERE / f"{name}.py"), key, question, rounds)
         print(show(question, answer), end="\n\n", flush=True)
     return answers
@@ -60,11 +77,13 @@ def ratios_of(answers: dict[str, Any]) -> dict[str, float]:
 def write(answers: dict[str, Answer]) -> None:
     """Write figures, tables and the table of budgets."""
     RESULTS.mkdir(exist_ok=True)
-    record = {"machine": machine(), "answers": {key: vars(answer) for key, answer in answers.items()}}
+    cases = [case for *_, question in everything() for case in question.cases.values()]
+    names = sorted({case.peer for case in cases if case.peer and not callable(case.run)})
+    record = {"machine": machine() | peers(names), "answers": {key: vars(answer) for key, answer in answers.items()}}
     (RESULTS / "figures.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     about = ", ".join(f"{key} {value}" for key, value in record["machine"].items())  # type: ignore[attr-defined]
     lines = ["# Tables", "", f"Measured with {about}.", "", *budgets(answers), ""]
-    for name, key, question in questions(quick=False):
+    for name, key, question in everything():
         if f"{name}.{key}" in answers:
             lines += [show(question, answers[f"{name}.{key}"]), ""]
     (RESULTS / "tables.md").write_text("\n".join(lines), encoding="utf-8")
@@ -85,7 +104,7 @@ def budgets(answers: dict[str, Answer]) -> list[str]:
 def guard() -> int:
     """Compare with the committed ratios."""
     committed = ratios_of(json.loads((RESULTS / "figures.json").read_text("utf-8"))["answers"])
-    measured = measure(quick=False, rounds=None, with_ratios=True)
+    measured = measure(guarded())
     now = ratios_of({key: vars(answer) for key, answer in measured.items()})
     bound = {name: ratio * (1 - LOSS) for name, ratio in committed.items()}
     lost = {name: (committed[name], ratio) for name, ratio in now.items() if ratio < bound.get(name, 0.0)}
@@ -107,7 +126,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.guard:
         return guard()
-    answers = measure(options.quick, 1 if options.quick else options.rounds)
+    answers = measure(quick(), 1) if options.quick else measure(everything(), options.rounds)
     print("\n".join(budgets(answers)))
     if not options.quick:
         write(answers)
