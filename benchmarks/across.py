@@ -1,4 +1,4 @@
-"""What does a message between two shards cost, beside a bare socket pair with msgspec?
+"""What does a message between two shards cost, beside a bare socket pair with msgspec, and beside its peers?
 
 The yardstick has no limits, no credits, no exact types, no order between several links
 and no answer to the death of the other side; it batches a flood once a turn of the
@@ -21,6 +21,7 @@ from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import standard
 import yardsticks
 from harness import Case, Question, main
 
@@ -35,6 +36,7 @@ MEGABYTE = 1 << 20
 SENDERS = 3
 LISTENERS = 1000
 MESSAGE = ("flood", 12345, "hello world", 3.5)
+TWO_NODES = "two nodes over TCP, +S 1 each"
 
 
 def elsewhere() -> int:
@@ -219,6 +221,9 @@ QUESTIONS = {
         {
             "otpnode": Case(lambda: on_two_shards(ping, PINGS)),
             "socket pair + msgspec": Case(lambda: yardsticks.over_a_socket_pair("pingpong", PINGS)),
+            "multiprocessing.Pipe": Case(lambda: standard.over_a_pipe(standard.pingpong, MESSAGE, PINGS)),
+            "multiprocessing.Queue": Case(lambda: standard.over_queues(standard.pingpong, MESSAGE, PINGS // 2)),
+            "BEAM": Case(["beam.escript", "across", "pingpong", str(PINGS // 2)], peer="escript", note=TWO_NODES),
         },
         [("otpnode", "socket pair + msgspec", 4.0)],
     ),
@@ -240,6 +245,11 @@ QUESTIONS = {
             "otpnode": Case(lambda: on_two_shards(flood, FLOOD, False)),
             "otpnode, unlimited": Case(lambda: on_two_shards(flood, FLOOD, True), note="mailbox_limit=None"),
             "socket pair + msgspec": Case(lambda: yardsticks.over_a_socket_pair("flood", FLOOD)),
+            "multiprocessing.Pipe": Case(lambda: standard.over_a_pipe(standard.flood, MESSAGE, FLOOD)),
+            "multiprocessing.Queue": Case(
+                lambda: standard.over_queues(standard.flood, MESSAGE, FLOOD), note="has no limit"
+            ),
+            "BEAM": Case(["beam.escript", "across", "flood", str(FLOOD)], peer="escript", note=TWO_NODES),
         },
         [("otpnode", "socket pair + msgspec", 0.25), ("otpnode, unlimited", "socket pair + msgspec", 0.4)],
     ),

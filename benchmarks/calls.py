@@ -1,9 +1,10 @@
-"""What does a call to a server cost, beside a call to an actor of xoscar?
+"""What does a call to a server cost, beside a call to an actor of xoscar, and beside other peers?
 
 `GenServer.call` is a monitor, an alias, a request, a reply and the end of the monitor:
 the caller's mailbox is untouched and a late reply vanishes. xoscar's local call is a
 direct call of a method compiled by Cython, its call across processes goes over a
-socket of the loopback interface.
+socket of the loopback interface. An actor of Pykka is a thread, one of Thespian an OS
+process; a `ProcessPoolExecutor` calls a function, of a worker that keeps no state.
 
     python benchmarks/calls.py [--rounds 5] [--only local|across] [--json FILE]
 """
@@ -16,6 +17,7 @@ from time import perf_counter
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import standard
 from harness import Case, Question, main
 
 import otpnode
@@ -65,14 +67,21 @@ QUESTIONS = {
         {
             "otpnode": Case(local),
             "otpnode, pure Python": Case(local, note="OTPNODE_PURE=1", pure=True),
-            "xoscar": Case(["xoscar_calls.py", "local"], peer="xoscar"),
+            "xoscar": Case(["with_xoscar.py", "local"], peer="xoscar"),
+            "otpylib": Case(["with_otpylib.py", "call"], peer="otpylib", note="under uvloop; a server with a name"),
+            "Pykka": Case(["with_pykka.py", "ask"], peer="pykka", note="ask a thread"),
         },
         [("otpnode", "xoscar", 0.8)],
     ),
     "across": Question(
         "GenServer.call, across shards",
         "calls/s",
-        {"otpnode": Case(across), "xoscar": Case(["xoscar_calls.py", "across"], peer="xoscar")},
+        {
+            "otpnode": Case(across),
+            "xoscar": Case(["with_xoscar.py", "across"], peer="xoscar"),
+            "ProcessPoolExecutor": Case(lambda: standard.worker_calls(CALLS // 10), note="submit, result; one worker"),
+            "Thespian": Case(["with_thespian.py"], peer="thespian", note="ask, multiprocTCPBase", slow=True),
+        },
         [("otpnode", "xoscar", 10.0)],
     ),
 }

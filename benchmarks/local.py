@@ -1,4 +1,4 @@
-"""What does a process of one shard cost, beside the tasks and queues of asyncio?
+"""What does a process of one shard cost, beside the tasks and queues of asyncio, and beside its peers?
 
 Ping-pong, a flood into the default mailbox, spawn to exit, waiting for futures, timers; then
 the memory of idle processes and the longest pause while they are being spawned.
@@ -171,6 +171,8 @@ QUESTIONS = {
             "otpnode": Case(lambda: on_one_loop(ping, MESSAGES)),
             PURE: Case(lambda: on_one_loop(ping, MESSAGES), note=HOW_PURE, pure=True),
             "two tasks, deque + future": Case(lambda: yardsticks.under_uvloop(yardsticks.pingpong, MESSAGES)),
+            "otpylib": Case(["with_otpylib.py", "pingpong"], peer="otpylib", note="under uvloop"),
+            "BEAM": Case(["beam.escript", "local", "pingpong", "4000000"], peer="escript", note="+S 1"),
         },
         [("otpnode", "two tasks, deque + future", 2.0), (PURE, "two tasks, deque + future", 0)],
     ),
@@ -181,6 +183,9 @@ QUESTIONS = {
             "otpnode": Case(lambda: on_one_loop(flood, MESSAGES)),
             PURE: Case(lambda: on_one_loop(flood, MESSAGES), note=HOW_PURE, pure=True),
             "asyncio.Queue(100)": Case(lambda: yardsticks.under_uvloop(yardsticks.flood, MESSAGES)),
+            "otpylib": Case(["with_otpylib.py", "flood"], peer="otpylib", note="under uvloop; has no limit"),
+            "Pykka": Case(["with_pykka.py", "flood"], peer="pykka", note="tell to a thread; has no limit"),
+            "BEAM": Case(["beam.escript", "local", "flood", "10000000"], peer="escript", note="+S 1; has no limit"),
         },
         [("otpnode", "asyncio.Queue(100)", 1.2), (PURE, "asyncio.Queue(100)", 0)],
     ),
@@ -191,6 +196,9 @@ QUESTIONS = {
             "otpnode": Case(lambda: on_one_loop(spawn, SPAWNS)),
             PURE: Case(lambda: on_one_loop(spawn, SPAWNS), note=HOW_PURE, pure=True),
             "create_task": Case(lambda: yardsticks.under_uvloop(yardsticks.spawn, SPAWNS)),
+            "otpylib": Case(["with_otpylib.py", "spawn"], peer="otpylib", note="under uvloop"),
+            "xoscar": Case(["with_xoscar.py", "spawn"], peer="xoscar", note="destroyed, because none ends by itself"),
+            "BEAM": Case(["beam.escript", "local", "spawn_to_exit", "1000000"], peer="escript", note="+S 1"),
         },
         [("otpnode", "create_task", 0.5), (PURE, "create_task", 0)],
     ),
