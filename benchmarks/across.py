@@ -139,6 +139,13 @@ async def buffer() -> float:
     return await round_trips(Samples(bytearray(BIG // 10)), 11)
 
 
+async def array() -> float:
+    """Return seconds for a NumPy array of 10 MB."""
+    import numpy as np
+
+    return await round_trips(np.arange(BIG // 80, dtype="f8"), 11)
+
+
 async def sender(target: Pid, messages: int) -> None:
     """Send so many."""
     for _ in range(messages):
@@ -286,6 +293,7 @@ QUESTIONS = {
         "s",
         {
             "otpnode": Case(lambda: on_two_shards(buffer)),
+            "otpnode, a NumPy array": Case(lambda: on_two_shards(array), peer="numpy"),
             "socket pair": Case(lambda: yardsticks.bytes_over_a_socket_pair(BIG // 10, 11)),
         },
         [("otpnode", "socket pair", 0)],
