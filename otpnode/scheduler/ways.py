@@ -81,6 +81,12 @@ class Way:
             and bundle.add(message)
         ):
             peer.last_write = now
+        elif peer.heard and (body := encode_flat(sender, self._to, message, self._max_message)) is not None:
+            # `_write`, for two that take turns: who has been heard of since is no burst.
+            self._bundle = None
+            self._sender = sender
+            peer.spoken_by = self
+            peer.write(FLAT, body, sender, now=now)
         else:
             self._write(sender, message, now)
         if account is not None:
@@ -122,8 +128,7 @@ class Way:
     def _write(self, sender: str, message: object, now: float) -> None:
         """Write a frame: one that more may join, if in the same burst the last one was of this sender and flat too."""
         peer, to = self._peer, self._to
-        # Who has been heard of since is no burst; asked here as well, since it is what two that take turns are.
-        if peer.spoken_by is self and not peer.heard and self._sender == sender and peer.bursts(now) and peer.link:
+        if peer.spoken_by is self and self._sender == sender and peer.bursts(now) and peer.link is not None:
             bundle = Bundle(BUNDLE, sender, to, self._max_message)
             if bundle.add(message) and peer.link.begin(bundle):
                 self._bundle = bundle

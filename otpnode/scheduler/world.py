@@ -33,6 +33,9 @@ from otpnode.scheduler.placement import Placement
 from otpnode.scheduler.slots import Slots
 from otpnode.transport.link import Tap
 
+# Every slice writes these, and members of an enumeration are found at a tenth of the speed of numbers.
+_SPAWNS, _EXITS, _MESSAGES_IN, _MESSAGES_OUT, _PLACED_LOCALLY = (COUNTERS + int(counter) for counter in Counter)
+
 
 class World:
     """One shard incarnation, joined to the rest of its node.
@@ -84,6 +87,8 @@ class World:
         self.shard.placer = self.placement.choose
         self.shard.spread_changed = self._publish_spread
         self.shard.queue.pulse = self._pulse
+        self._live = self.shard.table.live
+        self._mesh = self.neighbours.mesh
         self._config = config
         self._writers = board.max_schedulers
         self.shard.make_watchdog = lambda: Watchdog(self.shard, words=self._condemned, sampled=self._sampled)
@@ -114,16 +119,13 @@ class World:
             return
         words[base + SLICE_STARTED] = 0
         words[base + RUN_QUEUE] = -runnable
-        words[base + LIVE] = len(self.shard.table.live)
+        words[base + LIVE] = len(self._live)
         words[base + HEARTBEAT] = time.monotonic_ns()
-        self._count(words, base + COUNTERS)
-
-    def _count(self, words: memoryview[int], at: int) -> None:
-        words[at + Counter.SPAWNS] = self.shard.spawned
-        words[at + Counter.EXITS] = self.shard.ended
-        words[at + Counter.MESSAGES_IN] = self.neighbours.mesh.messages_in
-        words[at + Counter.MESSAGES_OUT] = self.neighbours.mesh.messages_out
-        words[at + Counter.PLACED_LOCALLY] = self.placement.placed_locally
+        words[base + _SPAWNS] = self.shard.spawned
+        words[base + _EXITS] = self.shard.ended
+        words[base + _MESSAGES_IN] = self._mesh.messages_in
+        words[base + _MESSAGES_OUT] = self._mesh.messages_out
+        words[base + _PLACED_LOCALLY] = self.placement.placed_locally
 
     def close(self) -> None:
         """Leave the loop and the mesh."""

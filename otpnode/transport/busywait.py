@@ -8,8 +8,8 @@ goes round as ever, so that timers, sockets and callbacks of others lose nothing
 It pays only where the other shard has a CPU and answers at once; beside a busy stranger,
 or with more shards than CPUs, it burns what the other side needs. Nobody can know that
 beforehand, so the waits are scored: when less than half of a round ended in traffic,
-there are none, except one now and then to see whether that has changed. On one CPU all
-of them fail: the wake-up call lets the other side run before it returns.
+there are none, except one now and then, and more and more seldom, to see whether that has
+changed. On one CPU all of them fail: the wake-up call lets the other side run before it returns.
 
 Rejected: polling the sockets in a tight loop inside one callback. It is a little
 faster, and holds up everybody else on this loop, the processes that await something of
@@ -28,7 +28,8 @@ comes from one who sleeps, after 60; with 20 µs nobody ever met anybody awake."
 ROUND = 16
 """Waits that are scored together."""
 PAUSE = 200
-"""Waits that are left out when they do not pay."""
+"""Waits that are left out when they do not pay; twice as many each time that trying again has not paid either."""
+LONGEST_PAUSE = 16 * PAUSE
 
 
 class BusyWait:
@@ -39,7 +40,10 @@ class BusyWait:
         seconds: for how long after each frame; 0 for not at all.
     """
 
-    __slots__ = ("_awake", "_context", "_hits", "_loop", "_open", "_seconds", "_skip", "_turn", "_until", "_waits")
+    __slots__ = (
+        *("_awake", "_context", "_hits", "_loop", "_open", "_pause", "_seconds", "_skip", "_trying", "_turn", "_until"),
+        "_waits",
+    )
 
     @property
     def awake(self) -> bool:
@@ -55,6 +59,8 @@ class BusyWait:
         self._open = False
         self._waits = self._hits = 0
         self._skip = 0
+        self._pause = PAUSE
+        self._trying = False
         self._turn = self._go_round
 
     def begin(self, now: float) -> None:
@@ -94,8 +100,13 @@ class BusyWait:
     def _judge(self) -> None:
         """A round is over: did it pay?"""
         if 2 * self._hits >= ROUND:
+            if not self._trying:
+                self._pause = PAUSE
+            self._trying = False
             self._waits = self._hits = 0
         else:
-            self._skip = PAUSE
+            self._skip = self._pause
+            self._pause = min(2 * self._pause, LONGEST_PAUSE)
+            self._trying = True
             # The next one decides alone.
             self._waits, self._hits = ROUND - 1, ROUND // 2 - 1

@@ -268,16 +268,14 @@ class Link(ABC):
             more = self._ending is None and self._fill() > 0
         self._tell_ending()
 
-    def _on_readable(self) -> None:
-        # While a slice waits for its next turn, the stream stays readable and this is called as well.
-        if not self._resuming:
-            self._read_slice()
-
     def _resume(self) -> None:
         self._resuming = False
-        self._read_slice()
+        self._on_readable()
 
-    def _read_slice(self) -> None:
+    def _on_readable(self) -> None:
+        """Read one slice."""
+        if self._resuming:
+            return  # While a slice waits for its next turn, the stream stays readable and this is called as well.
         now, arrived, on_frame = self._now, self._arrived, self._handler.on_frame
         deadline = now() + SLICE_SECONDS
         budget = SLICE_BYTES

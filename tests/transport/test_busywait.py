@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter
 
-from otpnode.transport.busywait import PAUSE, ROUND, BusyWait
+from otpnode.transport.busywait import LONGEST_PAUSE, PAUSE, ROUND, BusyWait
 from tests.contracts.link_tools import run, turn
 
 LONG = 60.0
@@ -43,13 +43,13 @@ def test_none_is_none() -> None:
     run("uvloop", main)
 
 
-def test_after_a_round_that_did_not_pay_there_is_a_pause_and_then_one_try() -> None:
+def test_after_a_round_that_did_not_pay_there_is_a_pause_and_then_one_try_and_a_longer_pause() -> None:
     async def main() -> None:
         wait = BusyWait(asyncio.get_running_loop(), OVER)
         for _ in range(ROUND):
             await misses(wait)
-        for _ in range(2):
-            for _ in range(PAUSE):
+        for pause in (*(PAUSE << times for times in range(5)), LONGEST_PAUSE):
+            for _ in range(pause):
                 wait.begin(perf_counter())
                 assert not wait.awake
             wait.begin(perf_counter())
@@ -85,5 +85,35 @@ def test_answers_keep_it_going_and_one_answer_starts_it_again() -> None:
         await turn()
         wait.begin(perf_counter())
         assert wait.awake
+
+    run("uvloop", main)
+
+
+def test_a_try_that_pays_makes_the_next_pause_no_shorter_but_a_round_does() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        wait = BusyWait(loop, LONG)
+
+        async def fails(pause: int) -> None:
+            """Wait a round in vain, then count the waits that are left out."""
+            for _ in range(ROUND):
+                wait.begin(perf_counter() - LONG)
+                wait.arrived()
+            await turn()
+            for _ in range(pause):
+                wait.begin(perf_counter())
+                assert not wait.awake
+            pays(1)
+
+        def pays(times: int) -> None:
+            for _ in range(times):
+                wait.begin(perf_counter())
+                assert wait.awake
+                wait.arrived()
+
+        await fails(PAUSE)
+        await fails(2 * PAUSE)
+        pays(ROUND)
+        await fails(PAUSE)
 
     run("uvloop", main)
