@@ -179,5 +179,6 @@ def test_a_server_keeps_nothing_of_who_has_asked_from_another_shard(how: str) ->
                     await in_process(node.shard, process.exit, pid, "kill")
             await asked
             await until(lambda: not server.askers and not server.monitored_by, "nobody asks any more")
+            assert node.shard.aliases == {}
 
     drive(main)

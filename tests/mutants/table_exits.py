@@ -150,6 +150,28 @@ _MONITORS = [
         programs("al05", "mb09"),
     ),
     Mutant("MO-07", "process/mailbox.py", "if not keep(message):", "if False:", programs("mo07")),
+    Mutant("GS-03", "process/messages.py", "    del askers[ref]\n", "", unit("leaks/test_tables.py", "server_keeps")),
+    Mutant(
+        "GS-03",
+        "process/messages.py",
+        "        me.monitored_by.pop(ref, None)\n",
+        "        pass\n",
+        unit("leaks/test_tables.py", "server_keeps"),
+    ),
+    Mutant(
+        "GS-03",
+        _RECEPTION,
+        "proc.monitors.pop(ref, None) is not None:\n            del self._shard.aliases[ref]\n",
+        "proc.monitors.pop(ref, None) is not None:\n",
+        unit("leaks/test_tables.py", "server_keeps"),
+    ),
+    Mutant(
+        "GS-03",
+        _RECEPTION,
+        "            if proc.askers:\n",
+        "            if False:\n",
+        unit("leaks/test_tables.py", "server_keeps"),
+    ),
     Mutant("GS-03", _REQUESTS, "if ref in me.monitors:", "if False:", programs("gs03", only="one")),
     Mutant(
         "GS-04",
