@@ -25,6 +25,7 @@ from otpnode.process.compiled import FAST
 from otpnode.process.current import caller, here
 from otpnode.process.entry import entered, entered_process, spent
 from otpnode.process.mailbox import IDLE, PARKED, SPECIAL, WOKEN, Exempt, Mailbox
+from otpnode.process.reception import watched_by
 from otpnode.ref import REF_PREFIX
 from otpnode.signals import LOST, AliasMessage, Message
 
@@ -139,14 +140,12 @@ def send_nowait(target: Pid | Ref | str, message: object) -> bool:
 
 def _to_alias(shard: Shard, me: Proc | None, ref: str, message: object) -> None:
     """Send to an alias; the answer to a request of another shard is one frame with the end of its monitor."""
-    askers = None if me is None else me.askers
-    asker = askers.get(ref) if askers else None
-    if me is None or askers is None or asker is None or not asker.reply(me.pid, ref, message):
-        shard.router.post(AliasMessage(_sender(shard, me), ref, message))
-        return
-    del askers[ref]
-    if me.monitored_by is not None:
-        me.monitored_by.pop(ref, None)
+    if me is not None and me.askers:
+        asker = me.askers.pop(ref, None)
+        if asker is not None and asker.reply(me.pid, ref, message):
+            watched_by(me).pop(ref, None)
+            return
+    shard.router.post(AliasMessage(_sender(shard, me), ref, message))
 
 
 def resolve(shard: Shard, target: object) -> str:

@@ -74,7 +74,7 @@ class Deadlines:
         self.young: dict[Proc, float] = {}
         """Processes that wait for an answer → when they shall be woken. They come into the heap in a while: most have
         been answered by then, which saves four fifths of what a deadline costs."""
-        self._nursing = False
+        self._nursery: asyncio.TimerHandle | None = None
         self._waiting: dict[Proc, Deadline] = {}
         self._context = Context()
         """Deadlines fire for nobody in particular, not in the context of whoever armed the handle."""
@@ -106,12 +106,11 @@ class Deadlines:
 
     def nurse(self) -> None:
         """See to it that the young are put into the heap before one of them, none due before `SOON`, can be due."""
-        if self._real and not self._nursing:
-            self._nursing = True
-            self._loop.call_later(SOON / 2, self._nursed, context=self._context)
+        if self._nursery is None and self._real:
+            self._nursery = self._loop.call_later(SOON / 2, self._nursed, context=self._context)
 
     def _nursed(self) -> None:
-        self._nursing = False
+        self._nursery = None
         self.grow_up()
 
     def grow_up(self) -> None:
@@ -160,6 +159,7 @@ class Deadlines:
         self.young.clear()
         self._waiting.clear()
         self._cancelled = 0
-        if self._handle is not None:
-            self._handle.cancel()
-            self._handle = None
+        for handle in (self._handle, self._nursery):
+            if handle is not None:
+                handle.cancel()
+        self._handle = self._nursery = None

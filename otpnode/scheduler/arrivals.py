@@ -51,9 +51,7 @@ class Arrivals:
             self._shard.queue.put(proc)
         else:
             box.put(message)
-        # `_count`, when nothing else follows.
-        room = box.grants
-        if (type(room) is not Room or not room.counted(peer.shard)) and box.limit != UNBOUNDED:
+        if box.limit != UNBOUNDED:
             self._count(peer, proc, 1)
 
     def messages(self, peer: Peer, to: str, messages: list[tuple[object, ...]]) -> None:

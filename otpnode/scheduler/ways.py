@@ -81,12 +81,6 @@ class Way:
             and bundle.add(message)
         ):
             peer.last_write = now
-        elif peer.heard and (body := encode_flat(sender, self._to, message, self._max_message)) is not None:
-            # `_write`, for two that take turns: who has been heard of since is no burst.
-            self._bundle = None
-            self._sender = sender
-            peer.spoken_by = self
-            peer.write(FLAT, body, sender, now=now)
         else:
             self._write(sender, message, now)
         if account is not None:

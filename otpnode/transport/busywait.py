@@ -80,11 +80,7 @@ class BusyWait:
         """Something has come from another shard."""
         if self._open:
             self._open = False
-            self._waits += 1
-            if perf_counter() < self._until:
-                self._hits += 1
-            if self._waits >= ROUND:
-                self._judge()
+            self._score(perf_counter() < self._until)
 
     def _go_round(self) -> None:
         if perf_counter() < self._until:
@@ -93,12 +89,13 @@ class BusyWait:
         self._awake = False
         if self._open:
             self._open = False
-            self._waits += 1
-            if self._waits >= ROUND:
-                self._judge()
+            self._score(False)
 
-    def _judge(self) -> None:
-        """A round is over: did it pay?"""
+    def _score(self, hit: bool) -> None:
+        self._waits += 1
+        self._hits += hit
+        if self._waits < ROUND:
+            return
         if 2 * self._hits >= ROUND:
             if not self._trying:
                 self._pause = PAUSE

@@ -7,11 +7,11 @@ Nearly every message is a flat tuple of scalars, which msgpack carries as it is:
 stands in its envelope unencoded, under a kind of its own, and costs one call of msgspec on
 either side instead of two, and no copy. Three more kinds spare what is said again and again:
 a `BUNDLE` holds many messages of one sender to one receiver, a `REQUEST` the monitor and
-the message of a call, a `REPLY` its answer and the end of that monitor. A long payload has a frame in parts
-(`otpnode.transport.bulk`): the envelope, the payload, and long buffers that its pickle was
-spared, none of which is copied for the sake of the others. Encoders and decoders are made
-once. Rejected: one tagged union for all kinds; the kind is in the frame's header, so a
-lookup replaces a tag and a search.
+the message of a call, a `REPLY` its answer and the end of that monitor. A long payload has
+a frame in parts (`otpnode.transport.bulk`): the envelope, the payload, and long buffers that
+its pickle was spared, none of which is copied for the sake of the others. Encoders and
+decoders are made once. Rejected: one tagged union for all kinds; the kind is in the frame's
+header, so a lookup replaces a tag and a search.
 """
 
 from __future__ import annotations

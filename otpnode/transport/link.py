@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from otpnode.transport.bulk import CHUNK, Body, Growing, Inbox, Outbox
-from otpnode.transport.framing import HEADER, HEADER_BYTES
+from otpnode.transport.framing import HEADER_BYTES, pack
 
 HIGH_WATER = 1 << 20
 """Bytes queued to one peer beyond which user sends wait (MB-10)."""
@@ -166,7 +166,7 @@ class Link(ABC):
             self.flush_now()
             return
         # Nothing is before it, which is so whenever two processes take turns: past the queue, and no turn to be ended.
-        frame = HEADER.pack(len(body) + 1, kind) + body
+        frame = pack(kind, body)
         try:
             sent = self._transmit(frame)
         except (BlockingIOError, InterruptedError):

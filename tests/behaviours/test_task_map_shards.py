@@ -96,8 +96,7 @@ async def leave_a_loop_behind() -> bool:
     _, pid = await next_message()  # type: ignore[misc]
     waiting.cancel()
     await asyncio.wait([waiting])
-    while process.is_alive(pid):
-        await process.sleep(0.01)
+    await process.receive(ref=await process.monitor(pid))
     return await Task.map(square, [3], on=1) == [9]
 
 

@@ -150,12 +150,18 @@ _MONITORS = [
         programs("al05", "mb09"),
     ),
     Mutant("MO-07", "process/mailbox.py", "if not keep(message):", "if False:", programs("mo07")),
-    Mutant("GS-03", "process/messages.py", "    del askers[ref]\n", "", unit("leaks/test_tables.py", "server_keeps")),
     Mutant(
         "GS-03",
         "process/messages.py",
-        "        me.monitored_by.pop(ref, None)\n",
-        "        pass\n",
+        "me.askers.pop(ref, None)",
+        "me.askers.get(ref)",
+        unit("leaks/test_tables.py", "server_keeps"),
+    ),
+    Mutant(
+        "GS-03",
+        "process/messages.py",
+        "            watched_by(me).pop(ref, None)\n",
+        "",
         unit("leaks/test_tables.py", "server_keeps"),
     ),
     Mutant(

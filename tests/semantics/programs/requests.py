@@ -53,6 +53,8 @@ async def oracle() -> None:
                 await process.send(client, "before")
                 await process.send(ref, "no answer")
                 await process.send(client, (ref, "answer"))
+            case "count your frames":
+                await process.send(ref, (ref, frames_out()))
             case "look":
                 seen = await process.process_info(client, "monitors", "current")
                 mine = await process.process_info(me(), "monitored_by")
@@ -109,11 +111,15 @@ async def gs03_an_answer_ends_the_monitor_on_both_sides() -> None:
 
 @semantic("GS-03")
 async def gs03_a_call_is_one_frame_each_way() -> None:
+    async def counted() -> int:
+        return cast(int, (await process.request(server, "ask", "count your frames", timeout=SOON))[1])
+
     server = await answering()
-    before = frames_out()
+    there, here = await counted(), frames_out()
     for number in range(20):
         await process.request(server, "ask", number, timeout=SOON)
-    assert frames_out() - before == (0 if one_loop() else 20)
+    assert frames_out() - here == (0 if one_loop() else 20)
+    assert await counted() - there == (0 if one_loop() else 20 + 1), "one of them is the first count"
 
 
 @semantic("GS-03")
