@@ -24,49 +24,49 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from otpnode import process as process
-    from otpnode.behaviours import pg as pg
-    from otpnode.behaviours import system as system
-    from otpnode.behaviours.agent import Agent as Agent
-    from otpnode.behaviours.application import Application as Application
-    from otpnode.behaviours.control import IGNORE as IGNORE
-    from otpnode.behaviours.control import NO_REPLY as NO_REPLY
-    from otpnode.behaviours.control import Continue as Continue
-    from otpnode.behaviours.control import Init as Init
-    from otpnode.behaviours.control import NoReply as NoReply
-    from otpnode.behaviours.control import Reply as Reply
-    from otpnode.behaviours.control import Sender as Sender
-    from otpnode.behaviours.control import Status as Status
-    from otpnode.behaviours.control import Stop as Stop
-    from otpnode.behaviours.control import Timeout as Timeout
-    from otpnode.behaviours.dynamic_supervisor import DynamicSupervisor as DynamicSupervisor
-    from otpnode.behaviours.events import Called as Called
-    from otpnode.behaviours.events import EventKind as EventKind
-    from otpnode.behaviours.events import EventTimeout as EventTimeout
-    from otpnode.behaviours.events import Keep as Keep
-    from otpnode.behaviours.events import NamedTimeout as NamedTimeout
-    from otpnode.behaviours.events import Next as Next
-    from otpnode.behaviours.events import NextEvent as NextEvent
-    from otpnode.behaviours.events import Postpone as Postpone
-    from otpnode.behaviours.events import Repeat as Repeat
-    from otpnode.behaviours.events import ReplyTo as ReplyTo
-    from otpnode.behaviours.events import StateTimeout as StateTimeout
-    from otpnode.behaviours.events import TimedOut as TimedOut
-    from otpnode.behaviours.gen_server import GenServer as GenServer
-    from otpnode.behaviours.gen_statem import GenStatem as GenStatem
-    from otpnode.behaviours.partition_supervisor import PartitionSupervisor as PartitionSupervisor
-    from otpnode.behaviours.registry import Registry as Registry
-    from otpnode.behaviours.registry import Via as Via
-    from otpnode.behaviours.specs import ChildInfo as ChildInfo
-    from otpnode.behaviours.specs import ChildSpec as ChildSpec
-    from otpnode.behaviours.specs import DynamicSpec as DynamicSpec
-    from otpnode.behaviours.specs import SupervisorSpec as SupervisorSpec
-    from otpnode.behaviours.specs import child as child
-    from otpnode.behaviours.supervisor import Supervisor as Supervisor
-    from otpnode.behaviours.task import Done as Done
-    from otpnode.behaviours.task import Exited as Exited
-    from otpnode.behaviours.task import Task as Task
-    from otpnode.behaviours.task_map import TaskMap as TaskMap
-    from otpnode.behaviours.wire import reply as reply
+    from otpnode.behaviours.application.application import Application as Application
+    from otpnode.behaviours.common import system as system
+    from otpnode.behaviours.common.control import IGNORE as IGNORE
+    from otpnode.behaviours.common.control import NO_REPLY as NO_REPLY
+    from otpnode.behaviours.common.control import Continue as Continue
+    from otpnode.behaviours.common.control import Init as Init
+    from otpnode.behaviours.common.control import NoReply as NoReply
+    from otpnode.behaviours.common.control import Reply as Reply
+    from otpnode.behaviours.common.control import Sender as Sender
+    from otpnode.behaviours.common.control import Status as Status
+    from otpnode.behaviours.common.control import Stop as Stop
+    from otpnode.behaviours.common.control import Timeout as Timeout
+    from otpnode.behaviours.common.wire import reply as reply
+    from otpnode.behaviours.naming import pg as pg
+    from otpnode.behaviours.naming.registry import Registry as Registry
+    from otpnode.behaviours.naming.registry import Via as Via
+    from otpnode.behaviours.server.agent import Agent as Agent
+    from otpnode.behaviours.server.gen_server import GenServer as GenServer
+    from otpnode.behaviours.statem.events import Called as Called
+    from otpnode.behaviours.statem.events import EventKind as EventKind
+    from otpnode.behaviours.statem.events import EventTimeout as EventTimeout
+    from otpnode.behaviours.statem.events import Keep as Keep
+    from otpnode.behaviours.statem.events import NamedTimeout as NamedTimeout
+    from otpnode.behaviours.statem.events import Next as Next
+    from otpnode.behaviours.statem.events import NextEvent as NextEvent
+    from otpnode.behaviours.statem.events import Postpone as Postpone
+    from otpnode.behaviours.statem.events import Repeat as Repeat
+    from otpnode.behaviours.statem.events import ReplyTo as ReplyTo
+    from otpnode.behaviours.statem.events import StateTimeout as StateTimeout
+    from otpnode.behaviours.statem.events import TimedOut as TimedOut
+    from otpnode.behaviours.statem.gen_statem import GenStatem as GenStatem
+    from otpnode.behaviours.supervision.dynamic_supervisor import DynamicSupervisor as DynamicSupervisor
+    from otpnode.behaviours.supervision.partition_supervisor import PartitionSupervisor as PartitionSupervisor
+    from otpnode.behaviours.supervision.specs import ChildInfo as ChildInfo
+    from otpnode.behaviours.supervision.specs import ChildSpec as ChildSpec
+    from otpnode.behaviours.supervision.specs import DynamicSpec as DynamicSpec
+    from otpnode.behaviours.supervision.specs import SupervisorSpec as SupervisorSpec
+    from otpnode.behaviours.supervision.specs import child as child
+    from otpnode.behaviours.supervision.supervisor import Supervisor as Supervisor
+    from otpnode.behaviours.tasks.map import TaskMap as TaskMap
+    from otpnode.behaviours.tasks.task import Done as Done
+    from otpnode.behaviours.tasks.task import Exited as Exited
+    from otpnode.behaviours.tasks.task import Task as Task
     from otpnode.errors import AlreadyRegisteredError as AlreadyRegisteredError
     from otpnode.errors import AlreadyStartedError as AlreadyStartedError
     from otpnode.errors import CallCycleError as CallCycleError
@@ -126,51 +126,55 @@ _HOME = {
     "node": "otpnode.running",
     "run": "otpnode.running",
     "stop": "otpnode.running",
-    "GenServer": "otpnode.behaviours.gen_server",
-    "GenStatem": "otpnode.behaviours.gen_statem",
-    "Called": "otpnode.behaviours.events",
-    "EventKind": "otpnode.behaviours.events",
-    "EventTimeout": "otpnode.behaviours.events",
-    "Keep": "otpnode.behaviours.events",
-    "NamedTimeout": "otpnode.behaviours.events",
-    "Next": "otpnode.behaviours.events",
-    "NextEvent": "otpnode.behaviours.events",
-    "Postpone": "otpnode.behaviours.events",
-    "Repeat": "otpnode.behaviours.events",
-    "ReplyTo": "otpnode.behaviours.events",
-    "StateTimeout": "otpnode.behaviours.events",
-    "TimedOut": "otpnode.behaviours.events",
-    "Registry": "otpnode.behaviours.registry",
-    "Via": "otpnode.behaviours.registry",
-    "Supervisor": "otpnode.behaviours.supervisor",
-    "Application": "otpnode.behaviours.application",
-    "DynamicSupervisor": "otpnode.behaviours.dynamic_supervisor",
-    "PartitionSupervisor": "otpnode.behaviours.partition_supervisor",
-    "DynamicSpec": "otpnode.behaviours.specs",
-    "ChildInfo": "otpnode.behaviours.specs",
-    "ChildSpec": "otpnode.behaviours.specs",
-    "SupervisorSpec": "otpnode.behaviours.specs",
-    "child": "otpnode.behaviours.specs",
-    "Agent": "otpnode.behaviours.agent",
-    "Done": "otpnode.behaviours.task",
-    "Exited": "otpnode.behaviours.task",
-    "Task": "otpnode.behaviours.task",
-    "TaskMap": "otpnode.behaviours.task_map",
-    "IGNORE": "otpnode.behaviours.control",
-    "NO_REPLY": "otpnode.behaviours.control",
-    "Continue": "otpnode.behaviours.control",
-    "Init": "otpnode.behaviours.control",
-    "NoReply": "otpnode.behaviours.control",
-    "Reply": "otpnode.behaviours.control",
-    "Sender": "otpnode.behaviours.control",
-    "Status": "otpnode.behaviours.control",
-    "Stop": "otpnode.behaviours.control",
-    "Timeout": "otpnode.behaviours.control",
-    "reply": "otpnode.behaviours.wire",
+    "GenServer": "otpnode.behaviours.server.gen_server",
+    "GenStatem": "otpnode.behaviours.statem.gen_statem",
+    "Called": "otpnode.behaviours.statem.events",
+    "EventKind": "otpnode.behaviours.statem.events",
+    "EventTimeout": "otpnode.behaviours.statem.events",
+    "Keep": "otpnode.behaviours.statem.events",
+    "NamedTimeout": "otpnode.behaviours.statem.events",
+    "Next": "otpnode.behaviours.statem.events",
+    "NextEvent": "otpnode.behaviours.statem.events",
+    "Postpone": "otpnode.behaviours.statem.events",
+    "Repeat": "otpnode.behaviours.statem.events",
+    "ReplyTo": "otpnode.behaviours.statem.events",
+    "StateTimeout": "otpnode.behaviours.statem.events",
+    "TimedOut": "otpnode.behaviours.statem.events",
+    "Registry": "otpnode.behaviours.naming.registry",
+    "Via": "otpnode.behaviours.naming.registry",
+    "Supervisor": "otpnode.behaviours.supervision.supervisor",
+    "Application": "otpnode.behaviours.application.application",
+    "DynamicSupervisor": "otpnode.behaviours.supervision.dynamic_supervisor",
+    "PartitionSupervisor": "otpnode.behaviours.supervision.partition_supervisor",
+    "DynamicSpec": "otpnode.behaviours.supervision.specs",
+    "ChildInfo": "otpnode.behaviours.supervision.specs",
+    "ChildSpec": "otpnode.behaviours.supervision.specs",
+    "SupervisorSpec": "otpnode.behaviours.supervision.specs",
+    "child": "otpnode.behaviours.supervision.specs",
+    "Agent": "otpnode.behaviours.server.agent",
+    "Done": "otpnode.behaviours.tasks.task",
+    "Exited": "otpnode.behaviours.tasks.task",
+    "Task": "otpnode.behaviours.tasks.task",
+    "TaskMap": "otpnode.behaviours.tasks.map",
+    "IGNORE": "otpnode.behaviours.common.control",
+    "NO_REPLY": "otpnode.behaviours.common.control",
+    "Continue": "otpnode.behaviours.common.control",
+    "Init": "otpnode.behaviours.common.control",
+    "NoReply": "otpnode.behaviours.common.control",
+    "Reply": "otpnode.behaviours.common.control",
+    "Sender": "otpnode.behaviours.common.control",
+    "Status": "otpnode.behaviours.common.control",
+    "Stop": "otpnode.behaviours.common.control",
+    "Timeout": "otpnode.behaviours.common.control",
+    "reply": "otpnode.behaviours.common.wire",
     **dict.fromkeys(_ERRORS, "otpnode.errors"),
 }
 
-_MODULES = {"pg": "otpnode.behaviours.pg", "process": "otpnode.process", "system": "otpnode.behaviours.system"}
+_MODULES = {
+    "pg": "otpnode.behaviours.naming.pg",
+    "process": "otpnode.process",
+    "system": "otpnode.behaviours.common.system",
+}
 
 __all__ = [*_MODULES, *sorted(_HOME)]
 

@@ -65,6 +65,18 @@ ROOMS: dict[str, Room] = {
     ),
 }
 
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "common": (),
+    "statem": ("common",),
+    "supervision": ("common",),
+    "tasks": ("common",),
+    # An Agent runs functions as a task does, and tells their failures as it does.
+    "server": ("common", "tasks"),
+    "naming": ("common", "server", "supervision"),
+    "application": ("common", "server", "supervision"),
+}
+"""The folders of `otpnode.behaviours`, and what each may import of the others."""
+
 PROCESS_STEPS: tuple[tuple[str, ...], ...] = (
     ("mailbox", "relations", "registry", "timers"),
     ("proc", "runqueue"),
@@ -101,6 +113,11 @@ def step_of(name: str) -> int | None:
     return next((number for number, step in enumerate(PROCESS_STEPS) if short in step), None)
 
 
+def family_of(name: str) -> str:
+    """Return the folder of a module of `otpnode.behaviours`, '' for any other."""
+    return name.removeprefix("otpnode.behaviours.").partition(".")[0] if name.startswith("otpnode.behaviours.") else ""
+
+
 @pytest.mark.parametrize("name", sorted(modules()))
 def test_a_module_imports_only_from_the_rooms_below_it(name: str) -> None:
     module = modules()[name]
@@ -125,6 +142,22 @@ def test_process_modules_import_only_earlier_steps() -> None:
             if own is not None and step > own:
                 wrong.append(f"{module.where}:{entry.line} imports {entry.target}, which stands above it")
     assert not wrong, "\n".join(wrong)
+
+
+def test_a_family_of_behaviours_imports_only_what_it_may() -> None:
+    wrong = []
+    for name, module in modules().items():
+        family = family_of(name)
+        for entry in imports_of(module) if family else ():
+            other = family_of(entry.target)
+            if other and other != family and other not in FAMILIES[family]:
+                wrong.append(f"{module.where}:{entry.line} imports {entry.target} ({other})")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_file_of_the_behaviours_belongs_to_a_family() -> None:
+    families = {family_of(name) for name in modules() if name.startswith("otpnode.behaviours.")}
+    assert families == set(FAMILIES)
 
 
 def test_no_module_is_part_of_an_import_cycle() -> None:

@@ -34,11 +34,11 @@ STATE: dict[str, set[str]] = {
     # Who is calling, by context and by thread: the one file of ambient state.
     "otpnode/process/current.py": {"RUNNING", "HOSTS", "CURRENT"},
     # The variables a program declares at module level, as it declares its functions.
-    "otpnode/behaviours/wire.py": {"SERVING"},
+    "otpnode/behaviours/common/wire.py": {"SERVING"},
     "otpnode/process/carry.py": {"CARRIED"},
     # What all processes of a shard read without a message; keyed by shard, removed by the process that keeps it.
-    "otpnode/behaviours/replica.py": {"REPLICAS"},
-    "otpnode/behaviours/scope.py": {"VIEWS"},
+    "otpnode/behaviours/naming/replica.py": {"REPLICAS"},
+    "otpnode/behaviours/naming/scope.py": {"VIEWS"},
 }
 """Module-level state, each with its reason."""
 

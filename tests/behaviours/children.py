@@ -8,10 +8,10 @@ from typing import Any
 
 import otpnode
 from otpnode import process
-from otpnode.behaviours.control import IGNORE, Stop
-from otpnode.behaviours.gen_server import GenServer
-from otpnode.behaviours.specs import ChildSpec, SupervisorSpec, child
-from otpnode.behaviours.supervisor import Supervisor
+from otpnode.behaviours.common.control import IGNORE, Stop
+from otpnode.behaviours.server.gen_server import GenServer
+from otpnode.behaviours.supervision.specs import ChildSpec, SupervisorSpec, child
+from otpnode.behaviours.supervision.supervisor import Supervisor
 from tests.behaviours.servers import SOON
 
 

@@ -7,7 +7,7 @@ from inspect import isawaitable
 from typing import Any
 
 from otpnode import process
-from otpnode.behaviours.gen_server import GenServer
+from otpnode.behaviours.server.gen_server import GenServer
 
 
 class Hand(GenServer[None, tuple[Callable[..., object], tuple[object, ...]], Any]):

@@ -7,10 +7,20 @@ from enum import StrEnum
 from typing import Any
 
 from otpnode import process
-from otpnode.behaviours import system
-from otpnode.behaviours.control import IGNORE, Status, Stop
-from otpnode.behaviours.events import Action, Called, EventKind, Keep, Next, NextEvent, Postpone, ReplyTo, TimedOut
-from otpnode.behaviours.gen_statem import GenStatem
+from otpnode.behaviours.common import system
+from otpnode.behaviours.common.control import IGNORE, Status, Stop
+from otpnode.behaviours.statem.events import (
+    Action,
+    Called,
+    EventKind,
+    Keep,
+    Next,
+    NextEvent,
+    Postpone,
+    ReplyTo,
+    TimedOut,
+)
+from otpnode.behaviours.statem.gen_statem import GenStatem
 from tests.behaviours.servers import next_message, no_message
 
 

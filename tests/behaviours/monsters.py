@@ -10,8 +10,8 @@ from typing import Any
 from msgspec import Struct
 
 from otpnode import process
-from otpnode.behaviours.control import Status, Stop
-from otpnode.behaviours.gen_server import GenServer
+from otpnode.behaviours.common.control import Status, Stop
+from otpnode.behaviours.server.gen_server import GenServer
 from otpnode.process import Pid
 from tests.behaviours.servers import SOON
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import otpnode
 from otpnode import process
-from otpnode.behaviours.control import (
+from otpnode.behaviours.common.control import (
     IGNORE,
     NO_REPLY,
     Continue,
@@ -21,8 +21,8 @@ from otpnode.behaviours.control import (
     Stop,
     Timeout,
 )
-from otpnode.behaviours.gen_server import GenServer
-from otpnode.behaviours.starting import Birthplace
+from otpnode.behaviours.common.starting import Birthplace
+from otpnode.behaviours.server.gen_server import GenServer
 from tests.behaviours.topologies import GRACES
 from tests.behaviours.topologies import on_a_node as on_a_node
 

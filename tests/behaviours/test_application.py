@@ -9,7 +9,7 @@ import pytest
 
 import otpnode
 from otpnode import Application, process
-from otpnode.behaviours.application_controller import CONTROLLER
+from otpnode.behaviours.application.controller import CONTROLLER
 from otpnode.pid import Pid
 from tests.behaviours.applications import Base, Db, Failing, One, Short, Slow, Two, Unlinked, Untravelled, Web
 from tests.behaviours.children import until

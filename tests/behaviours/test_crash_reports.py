@@ -8,12 +8,12 @@ import pytest
 
 import otpnode
 from otpnode import process
-from otpnode.behaviours import system
-from otpnode.behaviours.control import Stop
-from otpnode.behaviours.crash import crash_log
-from otpnode.behaviours.gen_server import GenServer
-from otpnode.behaviours.specs import child
-from otpnode.behaviours.supervisor import Supervisor
+from otpnode.behaviours.common import system
+from otpnode.behaviours.common.control import Stop
+from otpnode.behaviours.common.crash import crash_log
+from otpnode.behaviours.server.gen_server import GenServer
+from otpnode.behaviours.supervision.specs import child
+from otpnode.behaviours.supervision.supervisor import Supervisor
 from otpnode.reporting import emit
 from tests.behaviours.monsters import Broken, Ear, Misformatted, Monster, listen, reports
 from tests.behaviours.servers import (

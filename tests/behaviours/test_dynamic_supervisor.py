@@ -9,7 +9,7 @@ import pytest
 
 import otpnode
 from otpnode import DynamicSpec, DynamicSupervisor, GenServer, Supervisor, child, process
-from otpnode.behaviours import system
+from otpnode.behaviours.common import system
 from tests.behaviours.children import (
     Count,
     Failing,

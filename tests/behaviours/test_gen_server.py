@@ -9,7 +9,7 @@ import pytest
 
 import otpnode
 from otpnode import process
-from otpnode.behaviours.gen_server import GenServer
+from otpnode.behaviours.server.gen_server import GenServer
 from tests.behaviours.servers import (
     SOON,
     Plain,

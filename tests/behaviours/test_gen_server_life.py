@@ -9,9 +9,9 @@ import pytest
 
 import otpnode
 from otpnode import process
-from otpnode.behaviours import system
-from otpnode.behaviours.control import Continue, Init, Reply, Stop, Timeout
-from otpnode.behaviours.gen_server import GenServer
+from otpnode.behaviours.common import system
+from otpnode.behaviours.common.control import Continue, Init, Reply, Stop, Timeout
+from otpnode.behaviours.server.gen_server import GenServer
 from otpnode.process import ProcessExit
 from tests.behaviours.servers import (
     SOON,

@@ -9,8 +9,8 @@ import pytest
 
 import otpnode
 from otpnode import process
-from otpnode.behaviours import system
-from otpnode.behaviours.gen_server import GenServer
+from otpnode.behaviours.common import system
+from otpnode.behaviours.server.gen_server import GenServer
 from tests.behaviours.servers import (
     SOON,
     NoState,

@@ -9,9 +9,9 @@ import pytest
 
 import otpnode
 from otpnode import process
-from otpnode.behaviours import system
-from otpnode.behaviours.control import Reply, Stop
-from otpnode.behaviours.events import (
+from otpnode.behaviours.common import system
+from otpnode.behaviours.common.control import Reply, Stop
+from otpnode.behaviours.statem.events import (
     Called,
     EventTimeout,
     Keep,
@@ -23,7 +23,7 @@ from otpnode.behaviours.events import (
     StateTimeout,
     TimedOut,
 )
-from otpnode.behaviours.gen_statem import GenStatem
+from otpnode.behaviours.statem.gen_statem import GenStatem
 from tests.behaviours.machines import Endless, Entering, Gate, Machine, Methods, Mode, Only, contents, heard, told
 from tests.behaviours.servers import SOON, ending_of, exit_and_wait, next_message, no_message, on_a_node
 

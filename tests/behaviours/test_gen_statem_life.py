@@ -8,12 +8,12 @@ import pytest
 
 import otpnode
 from otpnode import process
-from otpnode.behaviours import system
-from otpnode.behaviours.control import Stop
-from otpnode.behaviours.events import Keep, NamedTimeout, Next, Postpone, StateTimeout
-from otpnode.behaviours.gen_statem import GenStatem
-from otpnode.behaviours.specs import child
-from otpnode.behaviours.supervisor import Supervisor
+from otpnode.behaviours.common import system
+from otpnode.behaviours.common.control import Stop
+from otpnode.behaviours.statem.events import Keep, NamedTimeout, Next, Postpone, StateTimeout
+from otpnode.behaviours.statem.gen_statem import GenStatem
+from otpnode.behaviours.supervision.specs import child
+from otpnode.behaviours.supervision.supervisor import Supervisor
 from tests.behaviours.machines import Begins, Ending, Entering, Gate, Incomparable, Machine, Only, suspended, told
 from tests.behaviours.servers import (
     ending_of,

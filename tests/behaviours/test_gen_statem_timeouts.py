@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from otpnode import process
-from otpnode.behaviours import system
-from otpnode.behaviours.events import (
+from otpnode.behaviours.common import system
+from otpnode.behaviours.statem.events import (
     Action,
     EventTimeout,
     Keep,

@@ -11,9 +11,9 @@ import pytest
 
 import otpnode
 from otpnode import process
-from otpnode.behaviours.gen_server import GenServer
-from otpnode.behaviours.specs import child
-from otpnode.behaviours.supervisor import Supervisor
+from otpnode.behaviours.server.gen_server import GenServer
+from otpnode.behaviours.supervision.specs import child
+from otpnode.behaviours.supervision.supervisor import Supervisor
 from tests.behaviours.servers import Plain, next_message, no_message, on_a_node
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import otpnode
 from otpnode import DynamicSupervisor, GenServer, PartitionSupervisor, Sender, Supervisor, child, process
-from otpnode.behaviours.partition_supervisor import partition_of
+from otpnode.behaviours.supervision.partition_supervisor import partition_of
 from tests.behaviours.children import function_child, started, until
 from tests.behaviours.servers import on_a_node
 from tests.support import ROOT
@@ -190,7 +190,7 @@ def test_sv10_keys_without_a_stable_hash_are_refused_by_name(key: object) -> Non
 
 def test_sv10_the_hash_is_the_same_in_every_interpreter() -> None:
     program = (
-        "from otpnode.behaviours.partition_supervisor import partition_of as p\n"
+        "from otpnode.behaviours.supervision.partition_supervisor import partition_of as p\n"
         "print([p(key, 1000) for key in ('alice', b'bob', 42, -1.5, None, ('a', 1))])"
     )
     wanted = str([partition_of(key, 1000) for key in ("alice", b"bob", 42, -1.5, None, ("a", 1))])

@@ -10,7 +10,7 @@ import pytest
 
 import otpnode
 from otpnode import pg, process
-from otpnode.behaviours.scope import VIEWS
+from otpnode.behaviours.naming.scope import VIEWS
 from otpnode.process import Pid
 from tests.behaviours.hands import Hand, by, elsewhere
 from tests.behaviours.servers import exit_and_wait, next_message, no_message, on_a_node

@@ -9,7 +9,7 @@ import pytest
 
 import otpnode
 from otpnode import AlreadyRegisteredError, GenServer, Registry, Supervisor, Via, child, process
-from otpnode.behaviours.replica import REPLICAS
+from otpnode.behaviours.naming.replica import REPLICAS
 from otpnode.process import Pid
 from tests.behaviours.hands import Hand, by, elsewhere
 from tests.behaviours.servers import SOON, Plain, Scripted, exit_and_wait, next_message, on_a_node, run

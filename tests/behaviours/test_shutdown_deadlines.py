@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from otpnode import process
-from otpnode.behaviours.gen_server import GenServer
-from otpnode.behaviours.specs import child
-from otpnode.behaviours.supervisor import Supervisor
+from otpnode.behaviours.server.gen_server import GenServer
+from otpnode.behaviours.supervision.specs import child
+from otpnode.behaviours.supervision.supervisor import Supervisor
 from otpnode.process.current import here
 from tests.behaviours.children import started, stopped, worker
 from tests.behaviours.servers import SOON, on_a_node

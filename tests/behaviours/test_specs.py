@@ -9,10 +9,10 @@ import pytest
 
 import otpnode
 from otpnode import process
-from otpnode.behaviours.children import Child
-from otpnode.behaviours.intensity import Intensity
-from otpnode.behaviours.specs import ChildSpec, SupervisorSpec, child
-from otpnode.behaviours.supervisor import Supervisor
+from otpnode.behaviours.supervision.children import Child
+from otpnode.behaviours.supervision.intensity import Intensity
+from otpnode.behaviours.supervision.specs import ChildSpec, SupervisorSpec, child
+from otpnode.behaviours.supervision.supervisor import Supervisor
 from tests.behaviours.children import Nested, Worker, function_child
 from tests.behaviours.servers import Plain, no_message, on_a_node
 

@@ -21,7 +21,7 @@ from otpnode import (
     IGNORE, Called, EventKind, EventTimeout, GenStatem, Keep, NamedTimeout, Next, NextEvent, Postpone, Repeat, ReplyTo,
     StateTimeout, Status, Stop, TimedOut,
 )
-from otpnode.behaviours.control import Ignore
+from otpnode.behaviours.common.control import Ignore
 
 State = Literal["locked", "open"]
 

@@ -8,8 +8,8 @@ import pytest
 
 import otpnode
 from otpnode import process
-from otpnode.behaviours.specs import child
-from otpnode.behaviours.supervisor import Supervisor
+from otpnode.behaviours.supervision.specs import child
+from otpnode.behaviours.supervision.supervisor import Supervisor
 from tests.behaviours.children import (
     Count,
     Failing,

@@ -8,11 +8,11 @@ import pytest
 
 import otpnode
 from otpnode import process
-from otpnode.behaviours import system
-from otpnode.behaviours.control import Init, Stop, Timeout
-from otpnode.behaviours.gen_server import GenServer
-from otpnode.behaviours.specs import child
-from otpnode.behaviours.supervisor import Supervisor
+from otpnode.behaviours.common import system
+from otpnode.behaviours.common.control import Init, Stop, Timeout
+from otpnode.behaviours.server.gen_server import GenServer
+from otpnode.behaviours.supervision.specs import child
+from otpnode.behaviours.supervision.supervisor import Supervisor
 from tests.behaviours.children import (
     Worker,
     function_child,

@@ -11,7 +11,7 @@ import pytest
 
 import otpnode
 from otpnode import DynamicSupervisor, PartitionSupervisor, Supervisor, child, process
-from otpnode.behaviours.partition_supervisor import partition_of
+from otpnode.behaviours.supervision.partition_supervisor import partition_of
 from otpnode.pid import Pid
 from tests.behaviours.children import Stubborn, function_child, started, until
 from tests.behaviours.servers import SOON

@@ -10,9 +10,9 @@ import pytest
 
 import otpnode
 from otpnode import process
-from otpnode.behaviours import system
-from otpnode.behaviours.gen_server import GenServer
-from otpnode.behaviours.supervisor import Supervisor
+from otpnode.behaviours.common import system
+from otpnode.behaviours.server.gen_server import GenServer
+from otpnode.behaviours.supervision.supervisor import Supervisor
 from tests.behaviours.children import started, worker
 from tests.behaviours.servers import SOON, Plain, Scripted, no_message, on_a_node
 

@@ -25,7 +25,7 @@ from typing import Any, ParamSpec, Protocol, overload
 
 import pytest
 
-from otpnode.behaviours.gen_server import GenServer
+from otpnode.behaviours.server.gen_server import GenServer
 from otpnode.testing.topologies import NAMES as TOPOLOGIES
 from otpnode.testing.topologies import make_topology
 from tests.support import ROOT

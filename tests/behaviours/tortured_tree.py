@@ -18,7 +18,7 @@ from typing import Any, cast
 from msgspec import structs
 
 from otpnode import ChildSpec, PartitionSupervisor, Supervisor, SupervisorSpec, child, process
-from otpnode.behaviours.partition_supervisor import COUNT
+from otpnode.behaviours.supervision.partition_supervisor import COUNT
 from otpnode.errors import OtpnodeError, ProcessExit, ShardDownError
 from otpnode.pid import Pid
 

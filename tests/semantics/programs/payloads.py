@@ -14,8 +14,8 @@ from typing import cast
 import pytest
 
 from otpnode import UnserializableError, process
-from otpnode.behaviours.control import Sender
-from otpnode.behaviours.gen_server import GenServer
+from otpnode.behaviours.common.control import Sender
+from otpnode.behaviours.server.gen_server import GenServer
 from otpnode.errors import CallExit, RemoteError
 from otpnode.process import Ref
 from tests.semantics.peers import (

@@ -21,7 +21,7 @@ from otpnode import (
     Timeout,
     child,
 )
-from otpnode.behaviours.control import Ignore
+from otpnode.behaviours.common.control import Ignore
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Applications: trees that are started by name, after those they depend on."""

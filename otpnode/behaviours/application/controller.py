@@ -1,0 +1,257 @@
+"""Who owns the table of running applications, and who looks after one.
+
+There is one controller in a node, registered as `CONTROLLER` and made by the first
+start. It lives on shard 0, because the loss of that shard is the end of the node: so
+the table can be lost only together with all it speaks of, and needs no second copy.
+Whoever happened to start the first application may end at any time, so the
+controller is linked to nobody but the *masters*, one process for each application::
+
+    controller ── link ── master of Web ── link ── the tree of Web
+                                  runs init, then waits, then runs terminate
+
+A master traps exits. It is the parent of the tree, so it hears of its end, and can stop
+it; that init runs there, and not in the controller, lets the controller answer while
+an init takes its time, and lets an init start other applications. Should the controller
+be killed, each master stops its tree.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, cast
+
+from msgspec import Struct
+
+from otpnode import process
+from otpnode.behaviours.common.callbacks import Ending, run_callback
+from otpnode.behaviours.common.control import NO_REPLY, NoReply, Sender, Status, Stop
+from otpnode.behaviours.common.crash import emit, report_crash, shown
+from otpnode.behaviours.common.wire import exit_message, is_stop_order, reply
+from otpnode.behaviours.server.gen_server import GenServer
+from otpnode.behaviours.supervision.children import stop_process
+from otpnode.behaviours.supervision.specs import Restart
+from otpnode.errors import MessageTooLargeError, ProcessExit, UnserializableError
+from otpnode.pid import Pid, is_pid
+from otpnode.reasons import NORMAL, SHUTDOWN, is_quiet
+
+log = logging.getLogger("otpnode.application")
+
+CONTROLLER = "otpnode.applications"
+"""What the controller is registered as."""
+
+
+class StartApplication(Struct, frozen=True):
+    """Asks the controller to start an application; answered ``('ok' | 'already', pid)`` or ``('failed', reason)``."""
+
+    application: type[Any]
+    args: Sequence[object]
+    kwargs: Mapping[str, object]
+    restart: Restart
+
+
+class StopApplication(Struct, frozen=True):
+    """Asks the controller to stop an application; answered True when it is down, False when it did not run."""
+
+    application: type[Any]
+
+
+class Running:
+    """One application that runs, or is about to.
+
+    Attributes:
+        tree: what its init returned; None while that runs.
+        starters: who waits for its start, the first of them having asked first.
+        stoppers: who waits for its end.
+    """
+
+    def __init__(self, application: type[Any], restart: Restart, master: Pid) -> None:
+        self.application = application
+        self.restart = restart
+        self.master = master
+        self.tree: Pid | None = None
+        self.starters: list[Sender] = []
+        self.stoppers: list[Sender] = []
+
+
+class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
+    """Starts and stops applications, and stops the node when one that it cannot do without has ended."""
+
+    trap_exits = True
+    mailbox_limit = None
+
+    def init(self) -> dict[type[Any], Running]:
+        """Begin with nothing running."""
+        return {}
+
+    async def handle_call(self, request: object, sender: Sender, /) -> object:
+        """Serve `StartApplication`, `StopApplication` and ``'running'``."""
+        match request:
+            case StartApplication():
+                return await self._start(request, sender)
+            case StopApplication(application=application):
+                return await self._stop(application, sender)
+            case "running":
+                return [(one.application, one.tree) for one in self.state.values() if one.tree is not None]
+        # An exception here would be the end of every application.
+        return "failed", ValueError(f"the application controller does not know the request {shown(request, 200)}")
+
+    async def _start(self, request: StartApplication, sender: Sender) -> NoReply | tuple[str, object]:
+        running = self.state.get(request.application)
+        if running is not None and running.tree is not None:
+            return "already", running.tree
+        if running is None:
+            for one in request.application.dependencies:
+                if one not in self.state or self.state[one].tree is None:
+                    return "failed", ("not_started", one)
+            place = [cast(Pid, process.self()), request.application, list(request.args), dict(request.kwargs)]
+            label = f"application {request.application.__qualname__}"
+            try:
+                master = await process.spawn_link(look_after, place, on="local", trap_exits=True, label=label)
+            except Exception as error:
+                return "failed", error
+            running = self.state[request.application] = Running(request.application, request.restart, master)
+        running.starters.append(sender)
+        return NO_REPLY
+
+    async def _stop(self, application: type[Any], sender: Sender) -> NoReply | bool:
+        running = self.state.get(application)
+        if running is None:
+            return False
+        running.stoppers.append(sender)
+        await process.exit(running.master, SHUTDOWN)
+        return NO_REPLY
+
+    def handle_cast(self, request: object, /) -> None:
+        """Refuse, in the log."""
+        log.warning("the application controller takes no casts: %s", shown(request, 500))
+
+    async def handle_info(self, message: Any, /) -> None:
+        """Hear of masters: ``('$application', master, pid)`` when a tree runs, and their EXITs."""
+        found = exit_message(message)
+        if found is not None:
+            self._ended(*found)
+        elif type(message) is tuple and len(message) == 3 and message[0] == "$application":
+            self._begun(message[1], message[2])
+        else:
+            log.warning("the application controller got an unexpected message: %s", shown(message, 500))
+
+    def _of(self, master: object) -> Running | None:
+        return next((one for one in self.state.values() if one.master == master), None)
+
+    def _begun(self, master: object, tree: Pid) -> None:
+        running = self._of(master)
+        if running is None:
+            return
+        running.tree = tree
+        first, *others = running.starters
+        reply(first, ("ok", tree))
+        for sender in others:
+            reply(sender, ("already", tree))
+        running.starters.clear()
+
+    def _ended(self, master: Pid, reason: object) -> None:
+        running = self._of(master)
+        if running is None:
+            log.warning("the application controller got an exit signal from %s: %s", master, shown(reason, 500))
+            return
+        del self.state[running.application]
+        for sender in running.starters:
+            _tell_failure(sender, reason)
+        for sender in running.stoppers:
+            reply(sender, True)
+        if running.tree is not None and not running.stoppers:
+            self._ended_unasked(running, reason)
+
+    def _ended_unasked(self, running: Running, reason: object) -> None:
+        name = running.application.__qualname__
+        fatal = running.restart == "permanent" or (running.restart == "transient" and reason != NORMAL)
+        text = f"application {name} ({running.restart}) ended: {shown(reason, 1000)}"
+        fields = {"report": "application", "application": name, "reason": shown(reason, 1000), "stops_node": fatal}
+        if fatal:
+            emit(log, f"{text}; the node stops", fields)
+            process.stop_node(1)
+        elif not is_quiet(reason):
+            emit(log, text, fields)
+
+    async def terminate(self, reason: object, /) -> None:
+        """Stop the applications, the last one first: the node stops."""
+        for running in reversed(self.state.values()):
+            await stop_process(running.master, None)
+
+
+def _tell_failure(sender: Sender, reason: object) -> None:
+    try:
+        reply(sender, ("failed", reason))
+    except (UnserializableError, MessageTooLargeError) as error:
+        reply(sender, ("failed", error))
+
+
+# -- the master of one application --------------------------------------------
+
+
+async def look_after(
+    controller: Pid, application: type[Any], args: list[object], kwargs: dict[str, object]
+) -> NoReturn:
+    """Start the tree of an application, wait for its end or cause it, and clean up."""
+    app = application()
+    tree = await _begin(app, controller, args, kwargs)
+    reason = await _end_of(tree, controller, application)
+    outcome = await run_callback(app.terminate, reason)
+    if isinstance(outcome, Ending):
+        await _report(application, outcome, controller)
+        reason = outcome.reason
+    raise ProcessExit(reason)
+
+
+async def _end_of(tree: Pid, controller: Pid, application: type[Any]) -> object:
+    """Tell the controller that `tree` runs; returns what it has ended with, by itself or by order."""
+    ref = await process.monitor(tree)
+    await process.send(controller, ("$application", process.self(), tree))
+    while True:
+        message = await process.receive()
+        match message:
+            case _ if is_stop_order(message, controller):
+                return await stop_process(tree, None)
+            case ("EXIT", pid, reason) if pid == tree:
+                return reason
+            case ("DOWN", watch, _, _, reason) if watch == ref:
+                # It had left the link.
+                return reason
+            case ("EXIT", _, _):
+                # A helper's, which init started and linked.
+                continue
+            case _:
+                log.warning("the master of %s got an unexpected message: %s", application, shown(message, 500))
+
+
+async def _begin(app: Any, controller: Pid, args: list[object], kwargs: dict[str, object]) -> Pid:
+    """Run init and return its tree, linked; if there is none, nothing that init has linked survives (AP-01)."""
+    made = await run_callback(app.init, *args, **kwargs)
+    links = cast("list[Pid]", await process.process_info(cast(Pid, process.self()), "links"))
+    if is_pid(made) and (made in links or not process.is_alive(cast(Pid, made))):
+        return cast(Pid, made)
+    failure = made if isinstance(made, Ending) else Ending(_why_not(app, made))
+    if is_pid(made):
+        await process.exit(cast(Pid, made), "kill")
+    for pid in reversed(links):
+        if pid != controller:
+            await stop_process(pid, None)
+    if not is_quiet(failure.reason):
+        await _report(type(app), failure, controller)
+    raise ProcessExit(failure.reason)
+
+
+def _why_not(app: Any, made: object) -> object:
+    if isinstance(made, Stop):
+        return made.reason
+    if is_pid(made):
+        # A supervisor takes orders to stop from its parent alone (SV-09).
+        return ValueError(f"{type(app).__name__}.init returned {made}, which it has not started by start_link")
+    return ("bad_return_value", made)
+
+
+async def _report(application: type[Any], ending: Ending, controller: Pid) -> None:
+    behaviour = f"{application.__module__}.{application.__qualname__}"
+    status = Status(cast(Pid, process.self()), behaviour, None, "terminating", ending.reason)
+    await report_crash(status, ending.error, controller)

@@ -1,0 +1,79 @@
+"""Crash reports: one ERROR for a behaviour that ends by its own making, and not in good order.
+
+The same goes out twice: as text, and as ``record.otp``, a dict of its parts. Each part is
+cut to size before it becomes text; a `format_status`, a ``__repr__`` or a log handler
+that fails costs its part of the report, or the report, and never the process.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from msgspec import structs
+
+from otpnode import process
+from otpnode.behaviours.common.control import Status
+from otpnode.behaviours.common.starting import ancestors
+from otpnode.reasons import traceback_text
+from otpnode.reporting import emit as emit
+from otpnode.showing import shown as shown
+
+crash_log = logging.getLogger("otpnode.crash")
+
+MAX_REPORT = 16 * 1024
+"""Longest report, in characters."""
+MAX_MAILBOX = 10
+_TRACEBACK = 5500
+_STATE = 4000
+_MESSAGE = 1500
+_REASON = 1000
+_QUEUED = 150
+
+
+def formatted(format_status: Callable[[Status], Status], status: Status) -> Status:
+    """Return what `format_status` makes of `status`; nothing of the state when it fails."""
+    try:
+        changed = format_status(status)
+    except BaseException as error:
+        return structs.replace(status, state=f"<format_status failed: {shown(error, 200)}>", message=None)
+    if not isinstance(changed, Status):
+        return structs.replace(status, state="<format_status returned no Status>", message=None)
+    return changed
+
+
+async def report_crash(status: Status, error: BaseException | None, label: str | None = None) -> None:
+    """Log the end of the calling process.
+
+    Args:
+        status: what may be shown, already formatted.
+        error: the exception behind the reason, if there is one.
+        label: what the process is called.
+    """
+    queued = await process.process_info(status.pid, "messages")
+    fields: dict[str, object] = {
+        "report": "crash",
+        "pid": status.pid,
+        "label": (label or status.behaviour)[:200],
+        "shard": process.shard_of(status.pid),
+        "ancestors": ancestors(),
+        "reason": shown(status.reason, _REASON),
+        "traceback": "" if error is None else _tail(traceback_text(error), _TRACEBACK),
+        "last_message": shown(status.message, _MESSAGE),
+        "state": shown(status.state, _STATE),
+        "mailbox": [shown(one, _QUEUED) for one in (queued if isinstance(queued, list) else [])[:MAX_MAILBOX]],
+    }
+    emit(crash_log, text_of(fields), fields)
+
+
+def text_of(fields: dict[str, object]) -> str:
+    """Return a report as text."""
+    lines = [f"process {fields['pid']} ({fields['label']}) on shard {fields['shard']} ended: {fields['reason']}"]
+    if fields["traceback"]:
+        lines.append(str(fields["traceback"]).rstrip())
+    lines += [f"{key.replace('_', ' ')}: {fields[key]}" for key in ("last_message", "state", "mailbox", "ancestors")]
+    return "\n".join(lines)[:MAX_REPORT]
+
+
+def _tail(text: str, limit: int) -> str:
+    return text if len(text) <= limit else "[... cut ...]\n" + text[-limit:]

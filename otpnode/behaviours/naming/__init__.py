@@ -1,0 +1,1 @@
+"""Processes found by keys and by groups: `Registry` and `otpnode.pg`."""

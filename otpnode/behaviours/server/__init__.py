@@ -1,0 +1,1 @@
+"""GenServer, and the Agent, which is one."""

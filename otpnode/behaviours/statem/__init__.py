@@ -1,0 +1,1 @@
+"""GenStatem: a process that is a state machine."""

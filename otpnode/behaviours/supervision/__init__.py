@@ -1,0 +1,1 @@
+"""The supervisors, and the life that they share."""

@@ -1,0 +1,1 @@
+"""Task, and `Task.map` over all shards."""
