@@ -19,25 +19,31 @@ from otpnode.process.timers import SOON
 from otpnode.ref import RefMaker
 
 if FAST is not None:
-    FAST.bind(
-        proc=Proc,
-        mailbox=Mailbox,
-        shard=Shard,
-        record=MonitorRecord,
-        refs=RefMaker,
-        current=CURRENT,
-        tasks=CURRENT_TASKS,
-        future=Future,
-        spent=spent,
-        open_bay=open_bay,
-        no_bay=NO_BAY,
-        send=messages._send,
-        receive=messages._receive,
-        request=requests._request,
-        send_nowait=cast(Compiled, messages.send_nowait).definition,
-        asked_elsewhere=requests._asked_elsewhere,
-        forget=requests._forget,
-        no_answer=requests._no_answer,
-        nobody_asks=NOBODY_ASKS,
-        soon=SOON,
-    )
+    try:
+        FAST.bind(
+            proc=Proc,
+            mailbox=Mailbox,
+            shard=Shard,
+            record=MonitorRecord,
+            refs=RefMaker,
+            current=CURRENT,
+            tasks=CURRENT_TASKS,
+            future=Future,
+            spent=spent,
+            open_bay=open_bay,
+            no_bay=NO_BAY,
+            send=messages._send,
+            receive=messages._receive,
+            request=requests._request,
+            send_nowait=cast(Compiled, messages.send_nowait).definition,
+            asked_elsewhere=requests._asked_elsewhere,
+            forget=requests._forget,
+            no_answer=requests._no_answer,
+            nobody_asks=NOBODY_ASKS,
+            soon=SOON,
+        )
+    except TypeError as error:
+        raise ImportError(
+            f"otpnode._fast was built from other sources than these ({error}): build it anew, with "
+            "`pip install -e .` in a checkout, or set OTPNODE_PURE=1 to do without"
+        ) from error
