@@ -24,7 +24,7 @@ from otpnode.errors import MessageTooLargeError, ProcessNotFoundError, ShardDown
 from otpnode.pid import Pid, address
 from otpnode.ref import Ref
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("otpnode.registry")
 
 Answer = tuple[str, object]
 """``('ok', value)``, ``('taken', pid)``, ``('failed', error)`` or `DUPLICATE`."""

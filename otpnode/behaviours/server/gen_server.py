@@ -40,7 +40,7 @@ from otpnode.behaviours.common.crash import shown
 from otpnode.behaviours.common.startable import Startable
 from otpnode.behaviours.server.loop import serve
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("otpnode.gen_server")
 
 State = TypeVar("State", default=Any)
 Call = TypeVar("Call", default=Any)
