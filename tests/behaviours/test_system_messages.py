@@ -113,3 +113,26 @@ def test_gs15_system_messages_can_be_sent_from_outside_a_process() -> None:
             assert process.processes() == [pid]
 
     asyncio.run(outside())
+
+
+async def dead() -> str:
+    """Return the pid of a server that has ended."""
+    pid = await Plain.start()
+    await Plain.stop(pid)
+    return pid
+
+
+@pytest.mark.rule("SD-02")
+@on_a_node
+async def test_sd02_a_request_that_names_nobody_to_answer_ends_no_server() -> None:
+    server = await Plain.start()
+    sup = await Supervisor.start([], on=process.schedulers() - 1)
+    for nobody in ("nobody", "", "pid_nonsense", await dead()):
+        sender: Any = (process.self(), nobody)
+        GenServer.reply(sender, "to nobody")
+        for target in (server, sup):
+            await process.send(target, ("$gen_call", sender, "next", []))
+            await process.send(target, ("$system", sender, "get_state"))
+    assert await Plain.call(server, "next") == 5
+    assert await Supervisor.which_children(sup) == []
+    assert await no_message()

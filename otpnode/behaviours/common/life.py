@@ -16,7 +16,7 @@ from otpnode.behaviours.common.crash import formatted, report_crash
 from otpnode.behaviours.common.starting import Birthplace, Cradle
 from otpnode.behaviours.common.system import Terminate, serve_system
 from otpnode.behaviours.common.wire import SERVING, SYSTEM, Serving, exit_message, is_stop_order, kind_of
-from otpnode.errors import MessageTooLargeError, ProcessExit, UnserializableError
+from otpnode.errors import MessageTooLargeError, ProcessExit, ProcessNotFoundError, UnserializableError
 from otpnode.pid import Pid
 from otpnode.reasons import is_quiet
 
@@ -151,6 +151,9 @@ def answered(sender: Sender, value: object) -> Ending | None:
     """Reply; an `Ending` when the value cannot travel to the caller: the server's own fault."""
     try:
         process.send_nowait(sender[1], (sender[1], value))
+    except ProcessNotFoundError:
+        # As in `wire.reply`: a request that names nobody to answer is no fault of the server.
+        return None
     except (UnserializableError, MessageTooLargeError) as error:
         return Ending(error, error)
     return None

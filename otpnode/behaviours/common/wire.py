@@ -160,10 +160,14 @@ def reply(sender: Sender, value: object) -> None:
     """Answer a call, from any process, by ``(ref, value)`` to the alias of the caller.
 
     Guarantees:
-        Never waits. A second reply, or one to a caller that is gone, is dropped
-        (SEMANTICS GS-05, GS-06).
+        Never waits. A second reply, or one to a caller that is gone or was never there,
+        is dropped (SEMANTICS SD-02, GS-05, GS-06).
     """
-    process.send_nowait(sender[1], (sender[1], value))
+    try:
+        process.send_nowait(sender[1], (sender[1], value))
+    except ProcessNotFoundError:
+        # Whoever wrote the request gave a pid or a name in place of an alias.
+        return
     serving = SERVING.get()
     if serving is not None and serving.sender == sender:
         serving.over()
