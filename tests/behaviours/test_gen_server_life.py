@@ -88,6 +88,37 @@ async def test_gs09_an_exit_signal_ends_a_server_that_does_not_trap_without_term
     assert await no_message()
 
 
+class Translating(GenServer[str]):
+    """Makes an error, or an answer, of its own cancellation."""
+
+    def init(self, watcher: str) -> str:
+        return watcher
+
+    async def handle_call(self, request: str, sender: object, /) -> Stop[str]:
+        await process.send(self.state, "in the call")
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if request == "raise":
+                raise ValueError("cancelled, it seems") from None
+        return Stop("of its own", reply="still here")
+
+    def terminate(self, reason: object, /) -> None:
+        process.send_nowait(self.state, ("terminate", reason))
+
+
+@pytest.mark.parametrize("how", ["raise", "return"])
+@on_a_node
+async def test_gs09_an_exit_signal_that_a_callback_turns_into_something_else_is_still_one(how: str) -> None:
+    me = process.self()
+    pid = await Translating.start([me])
+    await process.spawn(call_and_report, [me, pid, how])
+    assert await next_message() == "in the call"
+    assert await exit_and_wait(pid, "shutdown") == "shutdown"
+    assert await next_message() == ("call exit", "shutdown")
+    assert await no_message()
+
+
 @on_a_node
 async def test_gs09_the_exit_of_a_stranger_is_a_message_to_a_trapping_server() -> None:
     me = process.self()
@@ -250,6 +281,18 @@ def fail(state: object) -> object:
     raise ProcessLookupError("no")
 
 
+def leave(state: object) -> object:
+    raise SystemExit("no")
+
+
+def leave_as_a_process(state: object) -> object:
+    raise ProcessExit("no")
+
+
+def be_cancelled(state: object) -> object:
+    raise asyncio.CancelledError
+
+
 @on_a_node
 async def test_gs15_the_state_can_be_looked_at_and_replaced() -> None:
     pid = await Scripted.start()
@@ -264,6 +307,17 @@ async def test_gs15_the_state_can_be_looked_at_and_replaced() -> None:
     assert (status.pid, status.phase, status.state) == (pid, "running", ["a", "a"])
     assert status.behaviour.endswith("servers.Scripted")
     assert (await system.get_status(await Secret.start())).state == "***"
+
+
+@pytest.mark.parametrize("func", [leave, leave_as_a_process, be_cancelled])
+@on_a_node
+async def test_gs15_whatever_a_function_for_the_state_raises_is_the_askers_affair(func: Any) -> None:
+    pid = await Scripted.start([process.self()])
+    with pytest.raises(otpnode.CallExit) as caught:
+        await system.replace_state(pid, func)
+    assert isinstance(caught.value.reason, (SystemExit, ProcessExit, asyncio.CancelledError))
+    assert await system.get_state(pid) == []
+    assert await no_message()
 
 
 @on_a_node

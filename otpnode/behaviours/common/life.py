@@ -117,6 +117,9 @@ class Life(ABC, Generic[M]):
 
     async def end(self, ending: Ending) -> NoReturn:
         """Run `terminate`, answer who is still to be answered, report, and end (GS-08, GS-09)."""
+        if not process.is_alive(self._me):
+            # An exit signal struck first; the callback made something else of its cancellation.
+            raise ProcessExit(ending.reason)
         outcome = await run_callback(self._server.terminate, ending.reason)
         reason, error = ending.reason, ending.error
         if isinstance(outcome, Ending):

@@ -16,6 +16,7 @@ from otpnode.behaviours.common.control import Sender, Server, Status
 from otpnode.behaviours.common.outside import inside
 from otpnode.behaviours.common.wire import SYSTEM, check_timeout, exchange, raise_exit, replied, reply
 from otpnode.errors import MessageTooLargeError, UnserializableError
+from otpnode.pid import Pid
 from otpnode.showing import shown
 
 
@@ -133,7 +134,10 @@ def serve_system(server: Inspected, sender: Sender, request: object) -> None:
         raise Terminate(request[1])
     try:
         answer = ("ok", _served(server, request))
-    except Exception as error:
+    except BaseException as error:
+        # Whatever the function raises is the asker's affair, unless it is the end of this process (FS-03).
+        if not process.is_alive(cast(Pid, process.self())):
+            raise
         answer = ("error", error)
     _answer(sender, answer)
 
