@@ -15,7 +15,7 @@ from otpnode.behaviours.server.gen_server import GenServer
 from otpnode.process import Pid
 from tests.behaviours.servers import SOON
 
-HEARD = ("otpnode.crash", "otpnode.supervisor")
+HEARD = ("otpnode.crash", "otpnode.supervisor", "otpnode.behaviours.server.gen_server")
 GIGABYTE = 1 << 30
 
 
@@ -46,7 +46,7 @@ async def listening(watcher: str, handler: type[logging.Handler]) -> None:
     levels = {name: logging.getLogger(name).level for name in HEARD}
     for name in HEARD:
         logging.getLogger(name).addHandler(mine)
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.WARNING)
     await process.send(watcher, "listening")
     try:
         await process.receive(match=lambda message: message == "never")
@@ -91,6 +91,16 @@ class Table(Struct):
 
 
 class Raising:
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+
+@dataclass(frozen=True)
+class SilentId:
+    """An id whose repr fails, the same on every shard."""
+
+    number: int
+
     def __repr__(self) -> str:
         raise RuntimeError("no repr")
 
@@ -194,4 +204,6 @@ class Misformatted(GenServer[str]):
             return None  # type: ignore[return-value]
         if self.state == "exits":
             raise SystemExit
+        if self.state == "is somebody else":
+            return Status(None, None, "shown", status.phase)  # type: ignore[arg-type]
         raise RuntimeError("no format")

@@ -8,6 +8,7 @@ import pytest
 
 import otpnode
 from otpnode import process
+from otpnode.behaviours.application.application import Application
 from otpnode.behaviours.common import system
 from otpnode.behaviours.common.control import Stop
 from otpnode.behaviours.common.crash import crash_log
@@ -15,7 +16,7 @@ from otpnode.behaviours.server.gen_server import GenServer
 from otpnode.behaviours.supervision.specs import child
 from otpnode.behaviours.supervision.supervisor import Supervisor
 from otpnode.reporting import emit
-from tests.behaviours.monsters import Broken, Ear, Misformatted, Monster, listen, reports
+from tests.behaviours.monsters import Broken, Ear, Misformatted, Monster, SilentId, listen, reports
 from tests.behaviours.servers import (
     SOON,
     Scripted,
@@ -100,6 +101,10 @@ async def test_the_exit_of_the_parent_is_reported_when_trapping() -> None:
     await process.receive(SOON, ref=ref)
     ((_, _, otp, _),) = await reports(ear)
     assert (otp["pid"], otp["reason"], otp["traceback"]) == (server, "'boom'", "")
+
+
+class Silent(GenServer):
+    """Has the handlers of the base."""
 
 
 async def raise_something() -> None:
@@ -188,6 +193,77 @@ async def test_a_failing_format_status_costs_the_state_and_not_the_report(how: s
     ((_, _, otp, _),) = await reports(ear)
     assert "format_status" in otp["state"]
     assert how not in otp["state"].replace("returned", "")
+
+
+@on_a_node
+async def test_a_format_status_that_gives_another_process_does_not_change_who_ended() -> None:
+    ear = await listen()
+    pid = await Misformatted.start(["is somebody else"])
+    status = await system.get_status(pid)
+    assert (status.pid, status.state) == (pid, "shown")
+    assert status.behaviour.endswith("Misformatted")
+    assert await crash(pid, "boom") == "boom"
+    ((_, _, otp, _),) = await reports(ear)
+    assert (otp["pid"], otp["label"], otp["state"]) == (pid, "Misformatted", "'shown'")
+
+
+class Unready(Supervisor):
+    """Its init fails."""
+
+    async def init(self, *args: object) -> Any:
+        raise ValueError("no children today")
+
+
+class Unpacked(Application):
+    """The same."""
+
+    async def init(self, *args: object) -> Any:
+        raise ValueError("no tree today")
+
+
+@on_a_node
+async def test_supervisors_are_reported_by_their_label() -> None:
+    ear = await listen()
+    with pytest.raises(otpnode.StartError):
+        await Unready.start(label="the top", on=process.schedulers() - 1)
+    ((_, _, otp, _),) = await reports(ear)
+    assert (otp["label"], otp["ancestors"]) == ("the top", [process.self()])
+
+
+@on_a_node(only=("one",), why="applications begin on shard 0, and the reports heard are those of the last one")
+async def test_applications_are_reported_by_their_label_and_the_controller_above_them() -> None:
+    ear = await listen()
+    with pytest.raises(otpnode.StartError):
+        await Unpacked.start()
+    ((_, _, otp, _),) = await reports(ear)
+    assert otp["label"] == "application Unpacked"
+    assert otp["ancestors"] == [process.whereis("otpnode.applications")]
+
+
+@on_a_node
+async def test_an_id_that_cannot_be_shown_costs_its_part_of_the_report_and_not_the_supervisor() -> None:
+    ear = await listen()
+    spec = child(Scripted, [process.self()], id=SilentId(1), restart="temporary", on=0)
+    sup = await Supervisor.start([spec], on=process.schedulers() - 1)
+    ((info,),) = [await Supervisor.which_children(sup)]
+    await exit_and_wait(str(info.pid), "boom")
+    while await Supervisor.which_children(sup):
+        pass
+    ((_, text, otp, _),) = await reports(ear)
+    assert "SilentId that cannot be shown" in otp["child"]
+    assert otp["child"] in text
+
+
+@on_a_node
+async def test_a_failing_log_handler_ends_nobody_who_warns() -> None:
+    far = process.schedulers() - 1
+    await listen(Broken)
+    sup, server = await Supervisor.start([], on=far), await Silent.start(on=far)
+    for pid in (sup, server):
+        await process.send(pid, "stray")
+    await process.exit(sup, "stray")
+    assert await Supervisor.which_children(sup) == []
+    assert await system.get_state(server) is None
 
 
 @pytest.mark.rule("ER-02")

@@ -26,7 +26,8 @@ from msgspec import Struct
 from otpnode import process
 from otpnode.behaviours.common.callbacks import Ending, run_callback
 from otpnode.behaviours.common.control import NO_REPLY, NoReply, Sender, Status, Stop
-from otpnode.behaviours.common.crash import emit, report_crash, shown
+from otpnode.behaviours.common.crash import emit, report_crash, shown, warn
+from otpnode.behaviours.common.starting import ANCESTORS
 from otpnode.behaviours.common.wire import exit_message, is_stop_order, reply
 from otpnode.behaviours.server.gen_server import GenServer
 from otpnode.behaviours.supervision.children import stop_process
@@ -124,7 +125,7 @@ class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
 
     def handle_cast(self, request: object, /) -> None:
         """Refuse, in the log."""
-        log.warning("the application controller takes no casts: %s", shown(request, 500))
+        warn(log, f"the application controller takes no casts: {shown(request, 500)}")
 
     async def handle_info(self, message: Any, /) -> None:
         """Hear of masters: ``('$application', master, pid)`` when a tree runs, and their EXITs."""
@@ -134,7 +135,7 @@ class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
         elif type(message) is tuple and len(message) == 3 and message[0] == "$application":
             self._begun(message[1], message[2])
         else:
-            log.warning("the application controller got an unexpected message: %s", shown(message, 500))
+            warn(log, f"the application controller got an unexpected message: {shown(message, 500)}")
 
     def _of(self, master: object) -> Running | None:
         return next((one for one in self.state.values() if one.master == master), None)
@@ -153,7 +154,7 @@ class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
     def _ended(self, master: Pid, reason: object) -> None:
         running = self._of(master)
         if running is None:
-            log.warning("the application controller got an exit signal from %s: %s", master, shown(reason, 500))
+            warn(log, f"the application controller got an exit signal from {master}: {shown(reason, 500)}")
             return
         del self.state[running.application]
         for sender in running.starters:
@@ -194,12 +195,13 @@ async def look_after(
     controller: Pid, application: type[Any], args: list[object], kwargs: dict[str, object]
 ) -> NoReturn:
     """Start the tree of an application, wait for its end or cause it, and clean up."""
+    process.put(ANCESTORS, (controller,))
     app = application()
     tree = await _begin(app, controller, args, kwargs)
     reason = await _end_of(tree, controller, application)
     outcome = await run_callback(app.terminate, reason)
     if isinstance(outcome, Ending):
-        await _report(application, outcome, controller)
+        await _report(application, outcome)
         reason = outcome.reason
     raise ProcessExit(reason)
 
@@ -222,7 +224,7 @@ async def _end_of(tree: Pid, controller: Pid, application: type[Any]) -> object:
                 # A helper's, which init started and linked.
                 continue
             case _:
-                log.warning("the master of %s got an unexpected message: %s", application, shown(message, 500))
+                warn(log, f"the master of {application} got an unexpected message: {shown(message, 500)}")
 
 
 async def _begin(app: Any, controller: Pid, args: list[object], kwargs: dict[str, object]) -> Pid:
@@ -238,7 +240,7 @@ async def _begin(app: Any, controller: Pid, args: list[object], kwargs: dict[str
         if pid != controller:
             await stop_process(pid, None)
     if not is_quiet(failure.reason):
-        await _report(type(app), failure, controller)
+        await _report(type(app), failure)
     raise ProcessExit(failure.reason)
 
 
@@ -251,7 +253,7 @@ def _why_not(app: Any, made: object) -> object:
     return ("bad_return_value", made)
 
 
-async def _report(application: type[Any], ending: Ending, controller: Pid) -> None:
+async def _report(application: type[Any], ending: Ending) -> None:
     behaviour = f"{application.__module__}.{application.__qualname__}"
     status = Status(cast(Pid, process.self()), behaviour, None, "terminating", ending.reason)
-    await report_crash(status, ending.error, controller)
+    await report_crash(status, ending.error)

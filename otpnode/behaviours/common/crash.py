@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any, cast
 
 from msgspec import structs
 
@@ -31,37 +32,44 @@ _REASON = 1000
 _QUEUED = 150
 
 
+def warn(log: logging.Logger, text: str) -> None:
+    """Log at level WARNING what a process goes on after, as `emit` does: a stray message, mostly."""
+    emit(log, text, level=logging.WARNING)
+
+
 def formatted(format_status: Callable[[Status], Status], status: Status) -> Status:
-    """Return what `format_status` makes of `status`; nothing of the state when it fails."""
+    """Return what `format_status` makes of `status`; nothing of the state when it fails.
+
+    Which process of which behaviour it is, is not for `format_status` to say.
+    """
     try:
         changed = format_status(status)
+        if isinstance(changed, Status):
+            return structs.replace(changed, pid=status.pid, behaviour=status.behaviour)
     except BaseException as error:
         return structs.replace(status, state=f"<format_status failed: {shown(error, 200)}>", message=None)
-    if not isinstance(changed, Status):
-        return structs.replace(status, state="<format_status returned no Status>", message=None)
-    return changed
+    return structs.replace(status, state="<format_status returned no Status>", message=None)
 
 
-async def report_crash(status: Status, error: BaseException | None, label: str | None = None) -> None:
+async def report_crash(status: Status, error: BaseException | None) -> None:
     """Log the end of the calling process.
 
     Args:
         status: what may be shown, already formatted.
         error: the exception behind the reason, if there is one.
-        label: what the process is called.
     """
-    queued = await process.process_info(status.pid, "messages")
+    found = cast("dict[str, Any]", await process.process_info(status.pid, "label", "messages"))
     fields: dict[str, object] = {
         "report": "crash",
         "pid": status.pid,
-        "label": (label or status.behaviour)[:200],
+        "label": (found["label"] or status.behaviour)[:200],
         "shard": process.shard_of(status.pid),
         "ancestors": ancestors(),
         "reason": shown(status.reason, _REASON),
         "traceback": "" if error is None else _tail(traceback_text(error), _TRACEBACK),
         "last_message": shown(status.message, _MESSAGE),
         "state": shown(status.state, _STATE),
-        "mailbox": [shown(one, _QUEUED) for one in (queued if isinstance(queued, list) else [])[:MAX_MAILBOX]],
+        "mailbox": [shown(one, _QUEUED) for one in found["messages"][:MAX_MAILBOX]],
     }
     emit(crash_log, text_of(fields), fields)
 

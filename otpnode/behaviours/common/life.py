@@ -136,9 +136,7 @@ class Life(ABC, Generic[M]):
             return
         if error is None and isinstance(reason, BaseException):
             error = reason
-        label = await process.process_info(self._me, "label")
-        status = self._formatted("terminating", reason, self._last)
-        await report_crash(status, error, str(label) if label else None)
+        await report_crash(self._formatted("terminating", reason, self._last), error)
 
 
 async def serving(sender: Sender, chain: Sequence[str], callback: Callable[..., object], *args: object) -> object:

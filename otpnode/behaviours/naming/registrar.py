@@ -18,6 +18,7 @@ from typing import cast
 from otpnode import process
 from otpnode.behaviours.common import wire
 from otpnode.behaviours.common.control import Sender
+from otpnode.behaviours.common.crash import shown, warn
 from otpnode.behaviours.naming.entries import Entries
 from otpnode.behaviours.naming.replica import keep
 from otpnode.errors import MessageTooLargeError, ProcessNotFoundError, ShardDownError, UnserializableError
@@ -145,7 +146,7 @@ class Registrar:
                 await _told(replica, ("add", key, pid, value))
             except (UnserializableError, MessageTooLargeError) as error:
                 # Registered while no other shard was up.
-                log.warning("registry %r: shard %d cannot have key %.200r: %s", self.name, shard, key, error)
+                warn(log, f"registry {self.name!r}: shard {shard} cannot have key {shown(key, 200)}: {error}")
 
     def lost(self, pid: Pid) -> bool:
         """Take the EXIT of `pid`; tell whether it was a replica."""

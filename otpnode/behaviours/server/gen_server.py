@@ -36,7 +36,7 @@ from otpnode.behaviours.common.control import (
     Stop,
     Timeout,
 )
-from otpnode.behaviours.common.crash import shown
+from otpnode.behaviours.common.crash import shown, warn
 from otpnode.behaviours.common.startable import Startable
 from otpnode.behaviours.server.loop import serve
 
@@ -87,7 +87,7 @@ class GenServer(Startable, Generic[State, Call, ReplyT]):
 
     def handle_info(self, message: Any, /) -> Outcome | Awaitable[Outcome]:
         """Take any other message, and ``'timeout'``; by default logs it (GS-12)."""
-        log.warning("%s (%s) got an unexpected message: %s", process.self(), type(self).__name__, shown(message, 500))
+        warn(log, f"{process.self()} ({type(self).__name__}) got an unexpected message: {shown(message, 500)}")
         return None
 
     def handle_continue(self, arg: Any, /) -> Outcome | Awaitable[Outcome]:

@@ -19,7 +19,7 @@ from typing import NoReturn, Protocol, cast
 from otpnode import process
 from otpnode.behaviours.common.callbacks import Ending, run_callback
 from otpnode.behaviours.common.control import Ignore, Sender, Status, Stop
-from otpnode.behaviours.common.crash import emit, report_crash, shown
+from otpnode.behaviours.common.crash import emit, report_crash, shown, warn
 from otpnode.behaviours.common.starting import Birthplace, Cradle
 from otpnode.behaviours.common.system import Terminate, serve_system
 from otpnode.behaviours.common.wire import CALL, SYSTEM, exit_message, is_stop_order, kind_of
@@ -204,7 +204,7 @@ class Overseer(ABC):
         elif type(message) is tuple and len(message) == 3 and message[0] == self._retries:
             await self._retry(cast(Hashable, message[1]), message[2])
         else:
-            log.warning("supervisor %s got an unexpected message: %s", self._me, shown(message, 500))
+            warn(log, f"supervisor {self._me} got an unexpected message: {shown(message, 500)}")
 
     def _is_urgent(self, message: object) -> bool:
         return kind_of(message) is SYSTEM or is_stop_order(message, self._parent)
@@ -214,9 +214,7 @@ class Overseer(ABC):
             raise Over(reason)
         child = self.by_pid.pop(pid, None)
         if child is None:
-            log.warning(
-                "supervisor %s got an exit signal from %s, no child of it: %s", self._me, pid, shown(reason, 500)
-            )
+            warn(log, f"supervisor {self._me} got an exit signal from {pid}, no child of it: {shown(reason, 500)}")
             return
         await self._child_ended(child, reason)
 
@@ -238,10 +236,9 @@ class Overseer(ABC):
     async def _restart(self, child: Child) -> None:
         """Restart a child and who goes with it, if the intensity allows; a failed try counts, and is retried."""
         if not self._intensity.bears():
-            text = (
-                f"supervisor {self._me} ({self._behaviour}) gives up: child {child.spec.id!r} needs too many restarts"
-            )
-            emit(log, text, {"report": "gave_up", "pid": self._me, "child": shown(child.spec.id, 200)})
+            id = shown(child.spec.id, 200)
+            text = f"supervisor {self._me} ({self._behaviour}) gives up: child {id} needs too many restarts"
+            emit(log, text, {"report": "gave_up", "pid": self._me, "child": id})
             raise Over(SHUTDOWN)
         for one in await self.clear(child):
             try:
@@ -292,13 +289,14 @@ class Overseer(ABC):
 
     def tell(self, child: Child, what: str, reason: object) -> None:
         """Report what happened to a child."""
-        text = f"supervisor {self._me} ({self._behaviour}): child {child.spec.id!r:.200} {what}: {shown(reason, 1000)}"
+        id = shown(child.spec.id, 200)
+        text = f"supervisor {self._me} ({self._behaviour}): child {id} {what}: {shown(reason, 1000)}"
         if isinstance(reason, BaseException):
             text += "\n" + traceback_text(reason).rstrip()
         fields: dict[str, object] = {
             "report": "child",
             "pid": self._me,
-            "child": shown(child.spec.id, 200),
+            "child": id,
             "what": what,
             "reason": shown(reason, 1000),
         }

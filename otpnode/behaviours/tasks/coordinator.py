@@ -15,6 +15,7 @@ from typing import Any, NoReturn, cast
 
 from otpnode import process
 from otpnode.behaviours.common.control import Sender
+from otpnode.behaviours.common.crash import warn
 from otpnode.behaviours.common.wire import CALL, is_stop_order, reply
 from otpnode.behaviours.tasks.body import Failure
 from otpnode.behaviours.tasks.foreman import lead
@@ -162,7 +163,7 @@ class Coordinator:
             self._crew[Pid(came)] = Foreman(Pid(came), shard, self._slots(shard), {}, 0, [])
             return
         if isinstance(came, UnserializableError) and not self._stays:
-            log.warning("Task.map runs on shard %d alone: %s", self._here, came)
+            warn(log, f"Task.map runs on shard {self._here} alone: {came}")
             self._stays = True
         if not self._crew and not self._hiring:
             await self._hire(self._here)
