@@ -217,3 +217,57 @@ async def test_gs01_bad_arguments_of_a_start() -> None:
         await Plain.start("ab")
     with pytest.raises(ValueError, match="timeout"):
         await Plain.start(timeout=-1)
+
+
+@on_a_node
+async def test_gs02_a_start_that_is_given_up_leaves_no_process_wherever_it_was_to_live() -> None:
+    before = set(process.processes())
+    for turns in range(12):
+        start = asyncio.create_task(Scripted.start([None, "wait"], on=process.schedulers() - 1))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        start.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await start
+        assert set(process.processes()) == before
+    assert await no_message()
+
+
+@on_a_node
+async def test_gs02_a_child_task_may_start_beside_the_receive_of_its_process() -> None:
+    me = process.self() or ""
+    process.process_flag("trap_exits", True)
+    for watcher, timeout, reason in ((None, 0.01, "timeout"), (me, None, "killed")):
+        start = asyncio.create_task(Trapping.start_link([watcher, "wait"], timeout=timeout))
+        start.add_done_callback(lambda _: process.send_nowait(me, "ended"))
+        if watcher is not None:
+            _, server = await next_message()  # type: ignore[misc]
+            await process.exit(server, "kill")
+            # The receive that is under way has it.
+            assert await next_message() == ("EXIT", server, "killed")
+        assert await next_message() == "ended"
+        with pytest.raises(otpnode.StartError) as caught:
+            await start
+        assert caught.value.reason == reason
+    assert await no_message()
+
+
+def test_gs02_a_start_from_outside_that_is_given_up_leaves_no_process() -> None:
+    async def outside() -> None:
+        async with otpnode.node():
+            in_init = asyncio.Event()
+
+            class Slow(GenServer):
+                async def init(self) -> None:
+                    in_init.set()
+                    await asyncio.Event().wait()
+
+            start = asyncio.create_task(Slow.start(name="slow"))
+            await in_init.wait()
+            start.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await start
+            assert process.processes() == []
+            assert process.whereis("slow") is None
+
+    asyncio.run(outside())

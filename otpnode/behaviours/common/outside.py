@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from otpnode import process
 
@@ -23,11 +23,14 @@ async def inside(func: Callable[..., Awaitable[T]], *args: object) -> T:
 
     Guarantees:
         The process is over, or told to end, when this returns (SEMANTICS CT-05).
-        Cancelling ends it.
+        Cancelling cancels `func`, and waits until it has cleaned up.
     """
     result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    inner: asyncio.Task[Any] | None = None
 
     async def body() -> None:
+        nonlocal inner
+        inner = asyncio.current_task()
         try:
             value = await func(*args)
         except Exception as error:
@@ -49,7 +52,12 @@ async def inside(func: Callable[..., Awaitable[T]], *args: object) -> T:
     finally:
         if not result.done():
             result.cancel()
-            await process.exit(pid, "kill")
+            if inner is None:
+                await process.exit(pid, "kill")
+            else:
+                # Not by an exit signal, after which `func` could not undo what it has begun (AC-04).
+                inner.cancel()
+                await asyncio.wait({inner})
 
 
 def _settle(result: asyncio.Future[T], error: Exception) -> None:

@@ -104,7 +104,8 @@ async def launch(body: Callable[..., object], args: list[object], options: Optio
     Guarantees:
         Whenever this raises, the child is dead and its name is free. With `link` a
         failed init also sends its reason over the link; no EXIT is left behind by
-        ``'timeout'`` and by a child killed during init (SEMANTICS GS-01, GS-02).
+        ``'timeout'`` and by a child killed during init (SEMANTICS GS-01, GS-02), except
+        where the process's own `receive`, beside a child task that starts something, has it.
     """
     me = process.self()
     if me is None:
@@ -112,7 +113,7 @@ async def launch(body: Callable[..., object], args: list[object], options: Optio
     token = process.make_ref()
     claim = options.name if isinstance(options.name, Name) else None
     place = Birthplace(me, token, me if link else None, claim, (me, *ancestors())[:MAX_ANCESTORS])
-    pid = await _spawn(body, [place, *args], options, link=link)
+    pid = await _spawned(body, [place, *args], options, link=link)
     try:
         word = await _meet(pid, token, options.timeout)
     except TimeoutError:
@@ -130,6 +131,29 @@ async def launch(body: Callable[..., object], args: list[object], options: Optio
     if holder is not None:
         raise AlreadyStartedError(holder)
     raise_start(reason)
+
+
+async def _spawned(body: Callable[..., object], args: list[object], options: Options, *, link: bool) -> Pid:
+    """Spawn; a caller that gives up while the child is being made elsewhere leaves none that waits for it."""
+    if link or process.schedulers() == 1:
+        # A linked one ends by itself, `'abandoned'` (SP-09); and inside a loop nothing is waited for.
+        return await _spawn(body, args, options, link=link)
+    spawning = asyncio.create_task(_spawn(body, args, options, link=link))
+    try:
+        return await asyncio.shield(spawning)
+    except asyncio.CancelledError:
+        if process.is_alive(cast(Pid, process.self())):
+            await asyncio.shield(asyncio.create_task(_undo(spawning)))
+        raise
+
+
+async def _undo(spawning: asyncio.Task[Pid]) -> None:
+    try:
+        pid = await spawning
+    except (Exception, asyncio.CancelledError):
+        # Nothing was made.
+        return
+    await _abort(pid, link=False)
 
 
 async def _spawn(body: Callable[..., object], args: list[object], options: Options, *, link: bool) -> Pid:
@@ -204,7 +228,8 @@ async def flush_exit(pid: Pid) -> tuple[Pid, object] | None:
 
     try:
         return exit_message(await process.receive(0, from_it))
-    except TimeoutError:
+    except (TimeoutError, RuntimeError):
+        # RuntimeError: a child task may not look there beside the process's own receive (RC-10), which has it by now.
         return None
 
 
