@@ -16,6 +16,7 @@ from otpnode.process import ProcessExit
 from tests.behaviours.servers import (
     SOON,
     NoState,
+    Plain,
     Scripted,
     Secret,
     Trapping,
@@ -191,6 +192,31 @@ async def test_gs10_continue_runs_before_queued_messages() -> None:
         ("info", "later"),
         ("continue", "call"),
     ]
+
+
+class Endless(GenServer[int]):
+    """Goes on, by callbacks that await nothing, until it is ended, or has been left alone for too long."""
+
+    def init(self, watcher: str) -> Init[int]:
+        self.watcher = watcher
+        return Init(0, Continue())
+
+    def handle_continue(self, arg: object, /) -> Continue | Stop[Any]:
+        if not self.state:
+            process.send_nowait(self.watcher, "going on")
+        self.state += 1
+        return Continue() if self.state < 10**6 else Stop("left alone")
+
+
+@pytest.mark.rule("FS-01")
+@on_a_node
+async def test_fs01_a_server_that_always_continues_gives_way_to_others_and_can_be_ended() -> None:
+    pid = await Endless.start([process.self()])
+    assert await next_message() == "going on"
+    neighbour = await Plain.start(on=process.shard_of(pid))
+    for count in range(1, 10):
+        assert await Plain.call(neighbour, "next", SOON) == count
+    assert await exit_and_wait(pid, "enough") == "enough"
 
 
 @on_a_node

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from time import monotonic
 from typing import Generic, NoReturn, Protocol, cast
 
 from msgspec import UNSET
@@ -19,6 +21,11 @@ from otpnode.behaviours.common.wire import SERVING, SYSTEM, Serving, exit_messag
 from otpnode.errors import MessageTooLargeError, ProcessExit, ProcessNotFoundError, UnserializableError
 from otpnode.pid import Pid
 from otpnode.reasons import is_quiet
+
+OWN_AT_ONCE = 64
+"""After so many turns for which it took nothing from the mailbox a process gives way to the others (FS-01) …"""
+OWN_SECONDS = 0.002
+"""… or after so many seconds."""
 
 
 class Mortal(Protocol):
@@ -48,6 +55,8 @@ class Life(ABC, Generic[M]):
         self._place = place
         self._parent = place.parent
         self._last: object = None
+        self._own = 0
+        self._gave_way_at = 0.0
 
     async def run(self, args: list[object], kwargs: dict[str, object]) -> NoReturn:
         """Begin, take turns, and end."""
@@ -78,6 +87,13 @@ class Life(ABC, Generic[M]):
         """Change the state and return it."""
 
     # -- serving --------------------------------------------------------------
+
+    async def give_way(self) -> None:
+        """Let others run now and then, before a turn that nothing in the mailbox is the cause of."""
+        self._own += 1
+        if not self._own % OWN_AT_ONCE or monotonic() > self._gave_way_at + OWN_SECONDS:
+            await asyncio.sleep(0)
+            self._gave_way_at = monotonic()
 
     async def fail(self, cradle: Cradle, ending: Ending) -> NoReturn:
         """Report an `init` that did not begin, tell the starter, and end."""

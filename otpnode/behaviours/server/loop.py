@@ -107,6 +107,7 @@ class ServerLife(Life[Callbacks]):
             if self._then is None and not self.suspended:
                 message = await process.receive()
             elif isinstance(self._then, Continue):
+                await self.give_way()
                 self._last, self._then = self._then, None
                 return await self._plain(self._server.handle_continue, self._last.arg)
             else:

@@ -21,7 +21,6 @@ its own: it was suspended when it had none, and nothing but an event makes one.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, cast
@@ -53,9 +52,6 @@ from otpnode.behaviours.statem.events import (
 )
 
 Step = Next[Any] | Keep | Repeat
-
-OWN_AT_ONCE = 64
-"""After so many events of its own a machine gives way to the other processes: it took none of them from the mailbox."""
 
 Actions = tuple[type[Action], ...]
 ON_ENTER: Actions = (ReplyTo, StateTimeout, EventTimeout, NamedTimeout)
@@ -102,7 +98,6 @@ class StatemLife(Life[Callbacks]):
         self._queue: deque[Event] = deque()
         self._postponed: list[Event] = []
         self._alarms = Alarms(self._me)
-        self._own = 0
 
     async def begin(self, cradle: Cradle, args: list[object], kwargs: dict[str, object]) -> None:
         """Run `init`, tell the starter, and enter the first state."""
@@ -131,9 +126,7 @@ class StatemLife(Life[Callbacks]):
         """Handle the next event, or serve a system message."""
         event = self._queue.popleft() if self._queue else self._alarms.due()
         if event is not None:
-            self._own += 1
-            if not self._own % OWN_AT_ONCE:
-                await asyncio.sleep(0)
+            await self.give_way()
             return await self._handle(event)
         message = await process.receive(None, self.is_urgent if self.suspended else None)
         kind = kind_of(message)
