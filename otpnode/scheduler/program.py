@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import multiprocessing.spawn as mp_spawn
 import os
+import runpy
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from types import ModuleType
 from typing import cast
 
 from otpnode.errors import UnserializableError
@@ -20,6 +22,9 @@ from otpnode.target import BOOT_FAILURE, TargetError, import_failed, load_target
 from otpnode.transport.payload import PayloadError, dumps_call, loads_call
 
 Main = tuple[Callable[..., object], tuple[object, ...]]
+
+_HINT = "put it at the top level of a module or script and pass plain data, or run on one loop: schedulers=1"
+_PACKAGE = "package"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,8 @@ class Program:
         target: ``module:function`` of ``otpnode start``.
         argv: the strings for main.
         call: a script's main and its arguments, encoded.
-        preparation: what ``multiprocessing.spawn.prepare`` needs to load the script.
+        preparation: what ``multiprocessing.spawn.prepare`` needs to load the script; ``package`` is ours,
+            the name of a ``__main__`` that it would leave out.
         reports: whether somebody waits for main's outcome.
     """
 
@@ -57,7 +63,7 @@ def of_script(main: Callable[..., object], args: tuple[object, ...]) -> Program:
     Raises:
         UnserializableError: main or an argument cannot travel.
     """
-    call = dumps_call(main, args, {}, {})
+    call = dumps_call(main, args, {}, {}, hint=_HINT)
     prepare = cast(Callable[[str], dict[str, object]], mp_spawn.get_preparation_data)
     preparation = {
         key: value
@@ -69,16 +75,26 @@ def of_script(main: Callable[..., object], args: tuple[object, ...]) -> Program:
 
 
 def _check_home(main: Callable[..., object], preparation: dict[str, object]) -> None:
-    """Refuse a main of ``__main__`` that no worker could load again.
+    """See to it that workers load the ``__main__`` that main is of; refuse one that no worker could load again.
 
     There a name would mean whatever a worker happens to call so in its own ``__main__``.
     """
     inner: object = main
     while isinstance(inner, partial):
         inner = inner.func
+    if getattr(inner, "__module__", None) != "__main__":
+        return
+    # multiprocessing never loads a file called __main__.py again, because few guard what it does.
+    name = str(preparation.get("init_main_from_name", ""))
+    if name.endswith(".__main__"):
+        preparation[_PACKAGE] = preparation.pop("init_main_from_name")
+        return
+    if name == "__main__":
+        del preparation["init_main_from_name"]
+        preparation["init_main_from_path"] = os.path.dirname(str(getattr(sys.modules["__main__"], "__file__", "")))
     path = preparation.get("init_main_from_path")
     loadable = "init_main_from_name" in preparation or (path is not None and os.path.exists(str(path)))
-    if getattr(inner, "__module__", None) == "__main__" and not loadable:
+    if not loadable:
         raise UnserializableError(
             "workers cannot load main again: it comes from no file (python -c, standard input, an interactive "
             "session); put it into a module and import it, or run on one loop: schedulers=1"
@@ -99,11 +115,15 @@ def load(program: Program, app_dir: str) -> Main:
 
 def _load_script(program: Program) -> Main:
     preparation = program.preparation or {}
-    script = str(preparation.get("init_main_from_path") or preparation.get("init_main_from_name") or "the script")
+    package = str(preparation.get(_PACKAGE, ""))
+    names = (package, preparation.get("init_main_from_path"), preparation.get("init_main_from_name"), "the script")
+    script = str(next(filter(None, names)))
     Loading.script = script
     try:
         prepare = cast(Callable[[dict[str, object]], None], mp_spawn.prepare)
         prepare(preparation)
+        if package:
+            _load_package(package)
         func, args, _, _ = loads_call(program.call)
     except UnguardedRunError as error:
         raise TargetError(BOOT_FAILURE, f"otpnode: {error}") from None
@@ -114,3 +134,11 @@ def _load_script(program: Program) -> Main:
     finally:
         Loading.script = None
     return func, args
+
+
+def _load_package(name: str) -> None:
+    """Load the ``__main__`` of a package, as `prepare` does any other module."""
+    main = ModuleType("__mp_main__")
+    mp_spawn.old_main_modules.append(sys.modules["__main__"])
+    main.__dict__.update(runpy.run_module(name, run_name="__mp_main__", alter_sys=True))
+    sys.modules["__main__"] = sys.modules["__mp_main__"] = main

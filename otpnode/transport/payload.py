@@ -241,7 +241,14 @@ def check_size(payload: Part, max_message: int, what: str = "message", apart: Se
         )
 
 
-def dumps_call(func: object, args: tuple[object, ...], kwargs: dict[str, object], carried: dict[str, object]) -> bytes:
+def dumps_call(
+    func: object,
+    args: tuple[object, ...],
+    kwargs: dict[str, object],
+    carried: dict[str, object],
+    *,
+    hint: str = 'pass plain data, or spawn with on="local"',
+) -> bytes:
     """Encode a call that another shard shall make: the request of a spawn.
 
     Args:
@@ -249,6 +256,7 @@ def dumps_call(func: object, args: tuple[object, ...], kwargs: dict[str, object]
         args: its positional arguments.
         kwargs: its keyword arguments.
         carried: context variables that travel like arguments (SP-07).
+        hint: what to do when they cannot travel, for the error.
 
     Raises:
         UnserializableError: `func` is not importable or an argument cannot travel; the text says why.
@@ -257,7 +265,7 @@ def dumps_call(func: object, args: tuple[object, ...], kwargs: dict[str, object]
         return _call(func, args, kwargs, carried)
     except _Untravelled as found:
         name = guarded(str, getattr(func, "__qualname__", type(func).__qualname__))
-        text = f'cannot spawn {name} on another shard: {found}; pass plain data, or spawn with on="local"'
+        text = f"cannot spawn {name} on another shard: {found}; {hint}"
         raise UnserializableError(text) from found.__cause__
 
 

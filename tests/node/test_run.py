@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -85,5 +87,61 @@ def test_a_main_that_comes_from_no_file_is_refused_before_anything_starts(launch
 def test_a_main_imported_from_a_module_needs_no_script(launch: Launch) -> None:
     program = "import otpnode; from tests.node.apps.endings import returns; otpnode.run(returns, schedulers=2)"
     run = launch([sys.executable, "-c", program])
+    run.ends_with(0)
+    assert run.out == "ran\n", run.told()
+
+
+PROGRAM = """
+import otpnode
+from otpnode import Task
+%s import add_one
+
+def twice(n):
+    return 2 * n
+
+async def main(first):
+    return await Task.map(add_one, await Task.map(twice, range(first, first + 4), on=1), on=1)
+
+if __name__ == "__main__":
+    print(otpnode.run(main, 1, schedulers=2))
+"""
+HELPER = "def add_one(n): return n + 1\n"
+
+
+def test_a_package_is_a_script_as_well(launch: Launch, tmp_path: Path) -> None:
+    package = tmp_path / "apps" / "doubling"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "helper.py").write_text(HELPER)
+    (package / "__main__.py").write_text(PROGRAM % "from .helper")
+    run = launch([sys.executable, "-m", "doubling"], cwd=package.parent)
+    run.ends_with(0)
+    assert run.out == "[3, 5, 7, 9]\n", run.told()
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_so_is_a_folder_or_a_zip_file(launch: Launch, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"doubling.{kind}"
+    files = {"__main__.py": PROGRAM % "from helper", "helper.py": HELPER}
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, text in files.items():
+                archive.writestr(name, text)
+    else:
+        path.mkdir()
+        for name, text in files.items():
+            (path / name).write_text(text)
+    run = launch([sys.executable, str(path)])
+    run.ends_with(0)
+    assert run.out == "[3, 5, 7, 9]\n", run.told()
+
+
+def test_an_unguarded_package_may_run_a_main_of_another_module(launch: Launch, tmp_path: Path) -> None:
+    package = tmp_path / "apps" / "plain"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    program = "import otpnode\nfrom tests.node.apps.endings import returns\notpnode.run(returns, schedulers=2)\n"
+    (package / "__main__.py").write_text(program)
+    run = launch([sys.executable, "-m", "plain"], cwd=package.parent)
     run.ends_with(0)
     assert run.out == "ran\n", run.told()

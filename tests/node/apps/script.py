@@ -185,6 +185,7 @@ def check_cannot_travel() -> None:
     ):
         error = outcome(main, *args)
         assert type(error) is UnserializableError, repr(error)
+        assert "run on one loop: schedulers=1" in str(error), error
     assert before == set(os.listdir("/proc/self/task"))
 
 
