@@ -28,6 +28,7 @@ SHUTDOWN = "shutdown"
 NOPROC = "noproc"
 NOCONNECTION = "noconnection"
 CANCELLED = "cancelled"
+FAILED_TO_START = "failed_to_start_child"
 
 MAX_TRACEBACK = 16 * 1024
 """Longest traceback text kept, in characters."""
@@ -48,6 +49,17 @@ def is_quiet(reason: object) -> bool:
     if type(reason) is str:
         return reason in (NORMAL, SHUTDOWN)
     return type(reason) is tuple and len(reason) == 2 and type(reason[0]) is str and reason[0] == SHUTDOWN
+
+
+def is_failed_start(reason: object) -> bool:
+    """Tell whether `reason` is the end of a supervisor that could not start its children.
+
+    It is quiet to those who are linked to it, but a program that ends of it has not done its work.
+    """
+    if not is_quiet(reason) or type(reason) is not tuple:
+        return False
+    why: object = reason[1]
+    return type(why) is tuple and len(why) == 3 and type(why[0]) is str and why[0] == FAILED_TO_START
 
 
 def guarded(render: Callable[[object], str], value: object, limit: int = 1000) -> str:

@@ -20,7 +20,7 @@ from otpnode.process.monitoring import monitor
 from otpnode.process.proc import Proc
 from otpnode.process.shard import Copier, Shard
 from otpnode.process.spawning import Birth
-from otpnode.reasons import NOPROC, is_quiet
+from otpnode.reasons import NOPROC, is_failed_start, is_quiet
 
 TREES_SHARE = 0.6
 """The part of the grace that main and the trees may use before everybody is asked."""
@@ -153,7 +153,8 @@ async def run_main(
     dead = await over
     shard.deaths.reporters.pop(proc.pid, None)
     end.value = dead.value
-    if end.error is None and not is_quiet(dead.reason):
+    # A tree that main is linked to and that does not start ends main by the link, before main can raise StartError.
+    if end.error is None and (not is_quiet(dead.reason) or is_failed_start(dead.reason)):
         end.ended_badly = dead.reason
     return end
 

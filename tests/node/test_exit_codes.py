@@ -38,6 +38,13 @@ def test_how_the_program_ends_decides_the_exit_code(
     launch(start(f"endings:{target}", args=args)).ends_with(code)
 
 
+@pytest.mark.parametrize("target", ["starts_a_bad_tree", "starts_a_bad_server"])
+def test_a_start_that_fails_and_takes_main_along_is_1(launch: Launch, target: str) -> None:
+    run = launch(start(f"endings:{target}"))
+    run.ends_with(1)
+    assert "no database" in run.err, run.told()
+
+
 def test_system_exit_with_a_text_prints_it_and_is_1(launch: Launch) -> None:
     run = launch(start("endings:exits", args=("the disk is full",)))
     run.ends_with(1)

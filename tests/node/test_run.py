@@ -145,3 +145,15 @@ def test_an_unguarded_package_may_run_a_main_of_another_module(launch: Launch, t
     run = launch([sys.executable, "-m", "plain"], cwd=package.parent)
     run.ends_with(0)
     assert run.out == "ran\n", run.told()
+
+
+def test_a_tree_that_does_not_start_is_no_result(launch: Launch) -> None:
+    program = (
+        "import otpnode; from tests.node.apps.endings import starts_a_bad_tree as main\n"
+        "for n in (1, 2):\n"
+        "    try: print('returned', otpnode.run(main, schedulers=n))\n"
+        "    except otpnode.NodeDownError as error: print('failed_to_start_child' in str(error))\n"
+    )
+    run = launch([sys.executable, "-c", program])
+    run.ends_with(0)
+    assert run.out == "True\nTrue\n", run.told()

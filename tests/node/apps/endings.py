@@ -8,7 +8,7 @@ import signal
 from typing import cast
 
 import otpnode
-from otpnode import process
+from otpnode import GenServer, Supervisor, child, process
 from otpnode.process import Pid, ProcessExit
 from tests.node.apps.tools import get_tagged, idle, kill_shard, me, tell_os_pid, until, up_again
 
@@ -155,3 +155,18 @@ async def stubborn() -> None:
 
 def plain() -> None:
     return
+
+
+class Database(GenServer[None, object, None]):
+    """A server that never starts."""
+
+    def init(self) -> None:
+        raise RuntimeError("no database")
+
+
+async def starts_a_bad_server() -> object:
+    return await Database.start_link()
+
+
+async def starts_a_bad_tree() -> object:
+    return await Supervisor.start_link([child(Database)])
