@@ -22,7 +22,10 @@ def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line and leave with its exit code."""
     words = sys.argv[1:] if argv is None else argv
     own, app_args = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
-    options = _parser().parse_args(own)
+    parser = _parser()
+    options, unknown = parser.parse_known_args(own)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}; what is for the program stands behind `--`")
     if options.command == "version":
         print(f"otpnode {otpnode.__version__} (Python {sys.version.split()[0]}, {_libraries()})")
         sys.exit(0)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import resource
 import signal
 import socket
 import subprocess
@@ -38,6 +39,9 @@ BOOT = (
     "from otpnode.scheduler.boot import main; main(int(sys.argv[1]))"
 )
 
+SPARE_DESCRIPTORS = 16
+"""What a shard has open beside its links, before the program opens anything."""
+
 _PASSED_ON: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -58,11 +62,18 @@ def start(config: NodeConfig, target: str, argv: list[str]) -> int:
 
 
 def check_system(config: NodeConfig) -> None:
-    """Refuse what only Linux can do."""
+    """Refuse what only Linux can do, and shards that could never all be joined."""
     if not _is_linux():
         raise ValueError(
             f"{config.schedulers} schedulers need Linux (pidfds, SOCK_SEQPACKET), and this is {sys.platform}; "
             "run on one loop: --schedulers 1, or otpnode.run(main)"
+        )
+    needed = 2 * (config.schedulers - 1) + SPARE_DESCRIPTORS
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed != resource.RLIM_INFINITY and needed > allowed:
+        raise ValueError(
+            f"{config.schedulers} schedulers need some {needed} file descriptors each, and `ulimit -n` allows "
+            f"{allowed}; take fewer schedulers (auto: one a CPU), or raise it"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable
 from importlib import import_module
@@ -34,6 +35,11 @@ def split_target(target: str) -> tuple[str, str]:
     module, colon, attribute = target.partition(":")
     if not module or not colon or not attribute:
         raise TargetError(USAGE, f"otpnode: {target!r} is not of the form module:function; try app:main")
+    if "/" in module:
+        folder, name = os.path.split(module.removesuffix(".py"))
+        raise TargetError(
+            USAGE, f"otpnode: {module!r} is a path, and a module is wanted; try --app-dir {folder} {name}:{attribute}"
+        )
     return module, attribute
 
 
@@ -48,9 +54,8 @@ def load_target(target: str) -> Callable[..., object]:
         found: object = import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
-            raise TargetError(
-                USAGE, f"otpnode: there is no module {name!r}; look at the spelling, or give its folder by --app-dir"
-            ) from None
+            hint = "leave out .py" if name.endswith(".py") else "look at the spelling, or give its folder by --app-dir"
+            raise TargetError(USAGE, f"otpnode: there is no module {name!r}; {hint}") from None
         raise import_failed(name, error) from None
     except BaseException as error:
         raise import_failed(name, error) from None

@@ -82,6 +82,8 @@ def test_the_loss_of_mains_shard_is_1_with_one_line_saying_so(launch: Launch) ->
         ("endings:not_callable", "is a int, not a coroutine function"),
         ("endings", "is not of the form module:function"),
         ("endings:", "is not of the form module:function"),
+        ("endings.py:returns", "there is no module 'tests.node.apps.endings.py'; leave out .py"),
+        ("/endings:returns", "is a path, and a module is wanted; try --app-dir tests.node.apps. endings:returns"),
     ],
 )
 def test_a_target_that_is_nothing_to_run_is_2_and_told_once(launch: Launch, target: str, says: str) -> None:
@@ -107,6 +109,8 @@ def test_a_target_that_is_nothing_to_run_is_2_and_told_once(launch: Launch, targ
         (("--log-level", "loud"), "invalid choice: 'loud'"),
         (("--placement", "anywhere"), "invalid choice: 'anywhere'"),
         (("--frobnicate",), "frobnicate"),
+        (("stray",), "what is for the program stands behind `--`"),
+        (("--schedulers", "10000000"), "file descriptors each, and `ulimit -n` allows"),
     ],
 )
 def test_bad_options_are_2_with_the_option_named(launch: Launch, options: tuple[str, ...], says: str) -> None:
