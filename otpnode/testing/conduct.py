@@ -25,6 +25,10 @@ from otpnode.testing.leaks import processes_left
 from otpnode.testing.stillness import described, shards_here
 from otpnode.testing.topology import Program
 
+REMEDY = (
+    "link it to the program (spawn_link, start_link), end it before the program returns, "
+    "or allow it: @pytest.mark.otpnode(leaks=True)"
+)
 LOOK_SECONDS = 0.2
 OVERTIME_SECONDS = 1.0
 """How much later than the program's time is up what never awaits is interrupted."""
@@ -77,7 +81,7 @@ async def conduct(
             raise TimeoutError(f"{_late(program, within)}: {', '.join(interrupted)} computed without awaiting")
         raise _ended_early(program, end.ended_badly if box.reason is None else box.reason)
     if left:
-        raise AssertionError(f"{_name(program)} left behind:\n" + "\n".join(left))
+        raise AssertionError(f"{_name(program)} left behind:\n" + "\n".join([*left, REMEDY]))
     return box.value
 
 

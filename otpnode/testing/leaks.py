@@ -66,7 +66,8 @@ def nothing_left_behind() -> Iterator[None]:
     left = {f"file descriptor {fd}: {what}" for fd, what in open_fds().items() if fd not in fds}
     left |= {f"OS process {_os_process(pid)}" for pid in children() - offspring}
     left |= {f"running node {shard.config.name}" for thread in set(HOSTS) - hosts for shard in HOSTS[thread]}
-    assert not left, "left behind:\n" + "\n".join(sorted(left))
+    if left:
+        raise AssertionError("left behind:\n" + "\n".join(sorted(left)) + "\nclose or end them before the test is over")
 
 
 def _os_process(pid: int) -> str:

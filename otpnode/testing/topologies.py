@@ -21,6 +21,7 @@ import psutil
 
 from otpnode.clock import ManualClock
 from otpnode.config import NodeConfig
+from otpnode.errors import UnserializableError
 from otpnode.process.hosting import LocalNode
 from otpnode.running import run
 from otpnode.scheduler.loopback_node import LoopbackNode
@@ -28,6 +29,7 @@ from otpnode.testing.conduct import conduct
 from otpnode.testing.driving import drive
 from otpnode.testing.topology import NAMES, WITHIN, Program, Topology
 from otpnode.transport.strict import Strict
+from otpnode.transport.travel import unimportable
 
 SETTINGS: Final = {"exit_grace": 0.5, "kill_grace": 0.2, "stop_grace": 1.0}
 """Short graces, so that what refuses to die does not hold up the tests."""
@@ -84,6 +86,7 @@ class _InThisLoop:
 
     def run(self, program: Program, *args: object, within: float = WITHIN, **settings: Any) -> object:
         """See `Topology.run`."""
+        _refuse_inside_a_loop()
         config = NodeConfig(**_joined(self._settings, settings))
 
         async def main() -> object:
@@ -149,8 +152,26 @@ class OsProcesses:
 
     def run(self, program: Program, *args: object, within: float = WITHIN, **settings: Any) -> object:
         """See `Topology.run`."""
+        _refuse_inside_a_loop()
+        why = unimportable(program)
+        if why is not None:
+            raise UnserializableError(
+                f"{why}; move the program to the top level of the test's module, or leave out OS processes: "
+                "@pytest.mark.otpnode(topologies=['one', 'loop']), or a `node` of one loop"
+            )
         with _killed_after(within + STOP_SECONDS):
             return run(_main, program, args, within, self._leaks, **_joined(self._settings, settings))
+
+
+def _refuse_inside_a_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        "run was called inside a running event loop: make the test a plain `def`, or use `async with otpnode.node():` "
+        "in a coroutine test"
+    )
 
 
 async def _main(program: Program, args: tuple[object, ...], within: float, leaks: bool) -> object:

@@ -87,7 +87,33 @@ def test_a_leaked_process_fails_the_test_by_name(suite: pytest.Pytester) -> None
     suite.makepyfile("import app\ndef test_it(topology): topology.run(app.forget_one)\n")
     result = run(suite)
     result.assert_outcomes(failed=3)
-    result.stdout.fnmatch_lines(["*forget_one left behind:", "*(label 'forgotten', started by *)"])
+    result.stdout.fnmatch_lines(
+        ["*forget_one left behind:", "*(label 'forgotten', started by *)", "*link it to the program*leaks=True*"]
+    )
+
+
+def test_run_where_it_cannot_work_says_what_to_do(suite: pytest.Pytester) -> None:
+    suite.makepyfile("""
+        import asyncio, pytest, app
+
+        def test_in_a_loop(topology):
+            async def test():
+                with pytest.raises(RuntimeError, match="make the test a plain `def`"):
+                    topology.run(app.greet, "you")
+
+            asyncio.run(test())
+
+        def test_closure(topology):
+            async def program():
+                return 5
+
+            if topology.name == "pipe":
+                with pytest.raises(TypeError, match="program is defined inside a function.*top level of the test's"):
+                    topology.run(program)
+            else:
+                assert topology.run(program) == 5
+    """)
+    run(suite).assert_outcomes(passed=6)
 
 
 def test_leaks_of_the_test_itself_fail_it(suite: pytest.Pytester) -> None:
