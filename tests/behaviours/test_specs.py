@@ -55,6 +55,11 @@ def test_unknown_values_are_refused(fields: dict[str, Any]) -> None:
         ChildSpec("w", Worker, **fields)
 
 
+def test_a_list_for_a_child_is_refused_with_advice() -> None:
+    with pytest.raises(TypeError, match=r"takes its children as its arguments: child\(Supervisor, \[child\(A\)"):
+        SupervisorSpec([[child(Worker)]])  # type: ignore[list-item]
+
+
 def test_a_bound_start_link_is_refused_with_advice() -> None:
     with pytest.raises(ValueError, match=r"pass the class: child\(Worker, args\)"):
         child(Worker.start_link)

@@ -205,6 +205,11 @@ def check_start(start: object) -> None:
 
 def check_spec(spec: object) -> None:
     """Raise unless `spec` is a `ChildSpec`."""
+    if isinstance(spec, (list, tuple)):
+        raise TypeError(
+            "a child is given by child(start, args, ...), not by a list; a supervisor under another takes its children "
+            f"as its arguments: child(Supervisor, [child(A), child(B)]); got {spec!r}"
+        )
     if not isinstance(spec, ChildSpec):
         raise TypeError(f"a child is given by child(start, args, ...), not {spec!r}")
 
