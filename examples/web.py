@@ -37,15 +37,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
-
 import otpnode
 from otpnode import CallExit, GenServer, Init, Sender, Stop, Supervisor, child, process
 from otpnode.pid import Pid
+
+try:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, PlainTextResponse, Response
+    from starlette.routing import Route
+except ModuleNotFoundError as missing:
+    raise SystemExit(f"web.py: {missing}; it needs the extra: pip install 'otpnode[examples]'") from None
 
 log = logging.getLogger("web")
 

@@ -16,7 +16,10 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-import httpx
+try:
+    import httpx
+except ModuleNotFoundError as missing:
+    raise SystemExit(f"web_load.py: {missing}; it needs the extra: pip install 'otpnode[examples]'") from None
 
 CLIENTS = 4
 CONNECTIONS = 50

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import re
 import select
 import signal
 import socket
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +31,22 @@ def plain_hash(text: str, rounds: int) -> str:
     for _ in range(rounds):
         digest = hashlib.sha256(digest).digest()
     return digest.hex()
+
+
+@pytest.mark.parametrize("name", ["web", "web_load"])
+def test_what_is_missing_is_named_with_the_extra(tmp_path: Path, name: str) -> None:
+    for library in ("uvicorn", "httpx"):
+        (tmp_path / f"{library}.py").write_text(f'raise ModuleNotFoundError("No module named {library}")')
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / f"{name}.py"), "--help"],
+        env=environment() | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{environment()['PYTHONPATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "pip install 'otpnode[examples]'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @contextmanager
