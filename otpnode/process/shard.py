@@ -146,7 +146,8 @@ class Shard:
         self.make_watchdog: Callable[[], Watchdog] = partial(Watchdog, self)
         self._watchdog: Watchdog | None = None
         self._begin_empty()
-        HOSTS.setdefault(self.thread, []).append(self)
+        # A node that was never left, and whose loop is closed, would be found here before this one for ever.
+        HOSTS[self.thread] = [shard for shard in HOSTS.get(self.thread, ()) if not shard.loop.is_closed()] + [self]
 
     def _begin_empty(self) -> None:
         """Have no processes, and nothing that is kept for one."""

@@ -59,15 +59,19 @@ def nothing_left_behind() -> Iterator[None]:
     Raises:
         AssertionError: it did; the text names each.
     """
-    fds, offspring, hosts = open_fds(), children(), set(HOSTS)
+    fds, offspring, hosts = open_fds(), children(), _hosts()
     yield
     if set(open_fds()) - set(fds):
         gc.collect()
     left = {f"file descriptor {fd}: {what}" for fd, what in open_fds().items() if fd not in fds}
     left |= {f"OS process {_os_process(pid)}" for pid in children() - offspring}
-    left |= {f"running node {shard.config.name}" for thread in set(HOSTS) - hosts for shard in HOSTS[thread]}
+    left |= {f"running node {shard.config.name}" for shard in _hosts() - hosts}
     if left:
         raise AssertionError("left behind:\n" + "\n".join(sorted(left)) + "\nclose or end them before the test is over")
+
+
+def _hosts() -> set[Shard]:
+    return {shard for shards in list(HOSTS.values()) for shard in shards}
 
 
 def _os_process(pid: int) -> str:

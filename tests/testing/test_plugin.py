@@ -137,6 +137,37 @@ def test_leaks_of_the_test_itself_fail_it(suite: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*file descriptor *: /dev/null", "*OS process * input()*"])
 
 
+def test_a_node_left_behind_fails_its_test_and_no_other(suite: pytest.Pytester) -> None:
+    suite.makepyfile("""
+        import asyncio, pytest, otpnode, app
+        from otpnode import process
+        from otpnode.testing import nothing_left_behind
+
+        async def enter_and_forget():
+            await otpnode.node().__aenter__()
+
+        @pytest.mark.parametrize("again", [1, 2])
+        def test_forgets(again):
+            with nothing_left_behind():
+                asyncio.run(enter_and_forget())
+
+        @pytest.mark.otpnode(topologies=["one", "loop"])
+        def test_with_a_fixture(topology):
+            topology.run(app.greet, "you")
+
+        def test_without():
+            async def asks():
+                async with otpnode.node():
+                    await process.spawn(app.idle, name="idle")
+                    return process.whereis("idle")
+
+            assert asyncio.run(asks()) is not None
+    """)
+    result = run(suite)
+    result.assert_outcomes(passed=3, failed=2)
+    result.stdout.fnmatch_lines(["*left behind:", "*running node *", "*left behind:", "*running node *"])
+
+
 def test_without_the_option_only_tests_with_the_fixtures_are_guarded(suite: pytest.Pytester) -> None:
     suite.makepyfile("""
         import os
