@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Callable, Iterator
 
 from otpnode.errors import OtpnodeError
-from otpnode.showing import shown
+from otpnode.showing import TakesTooLong, class_name, shown, timed, unshown
 
 NORMAL = "normal"
 KILL = "kill"
@@ -38,6 +38,9 @@ _HEAVY = 256 * 1024
 _SHOWN = 1000
 _TRACEBACK = "__otp_traceback__"
 _MAX_CHAIN = 1000
+_CAUSE = BaseException.__dict__["__cause__"].__get__
+_CONTEXT = BaseException.__dict__["__context__"].__get__
+_MEMBERS = BaseExceptionGroup.__dict__["exceptions"].__get__
 
 
 def is_quiet(reason: object) -> bool:
@@ -68,13 +71,14 @@ def guarded(render: Callable[[object], str], value: object, limit: int = 1000) -
     `render` is ``str`` or ``repr``: both run code of the dead process's program.
 
     Guarantees:
-        Raises nothing (ER-02: a death is never lost because its reason cannot be shown).
+        Raises nothing, and cuts off what takes too long (ER-02: a death is never lost because
+        its reason cannot be shown).
     """
     try:
         # str and repr may return an instance of a subclass, which overrides slicing and need not be importable.
-        return str.__str__(render(value))[:limit]
+        return str.__str__(timed(lambda: render(value)))[:limit]
     except BaseException as failure:
-        return f"<{type(value).__name__} that cannot be shown: {type(failure).__name__}>"
+        return unshown(value, failure)
 
 
 def traceback_text(exc: BaseException) -> str:
@@ -89,7 +93,7 @@ def traceback_text(exc: BaseException) -> str:
     try:
         text = _brief(exc) if _is_heavy(exc) else str.__str__("".join(traceback.format_exception(exc)))
     except BaseException as failure:
-        text = f"{type(exc).__name__}: <traceback that cannot be shown: {type(failure).__name__}>\n"
+        text = f"{class_name(exc)}: <traceback that cannot be shown: {class_name(failure)}>\n"
     if len(text) > MAX_TRACEBACK:
         cut = "\n  [... cut ...]\n"
         text = text[:_HEAD] + cut + text[len(text) - (MAX_TRACEBACK - _HEAD - len(cut)) :]
@@ -97,8 +101,19 @@ def traceback_text(exc: BaseException) -> str:
 
 
 def _is_heavy(exc: BaseException) -> bool:
-    """Tell whether the text of `exc` or of a cause would be made of something huge, a server's state perhaps."""
-    return any(len(shown(link, _HEAVY)) == _HEAVY for link in _chain(exc))
+    """Tell whether the text of `exc` or of a cause would be made of something huge, or by code that takes too long."""
+    return any(len(shown(link, _HEAVY)) == _HEAVY or not _is_prompt(link) for link in _chain(exc))
+
+
+def _is_prompt(link: BaseException) -> bool:
+    try:
+        timed(lambda: str(link))
+    except TakesTooLong:
+        return False
+    except BaseException:
+        # It fails at once, and whoever writes the text copes with that.
+        return True
+    return True
 
 
 def _brief(exc: BaseException) -> str:
@@ -139,13 +154,13 @@ def mend(exc: BaseException) -> BaseException:
     """
     try:
         fresh = _copied(exc)
-    except Exception:
+        text = _kept_text(exc)
+        if text is not None:
+            note = "\n".join(("the original traceback:", text.rstrip("\n")))
+            if note not in getattr(fresh, "__notes__", ()):
+                fresh.add_note(note)
+    except BaseException:
         return exc
-    text = _kept_text(exc)
-    if text is not None:
-        note = "\n".join(("the original traceback:", text.rstrip("\n")))
-        if note not in getattr(fresh, "__notes__", ()):
-            fresh.add_note(note)
     return fresh
 
 
@@ -204,6 +219,7 @@ def _chain(exc: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(link))
         yield link
-        waiting += (link.__cause__, link.__context__)
+        # Past what a class may have made of these names.
+        waiting += (_CAUSE(link), _CONTEXT(link))
         if isinstance(link, BaseExceptionGroup):
-            waiting += link.exceptions
+            waiting += _MEMBERS(link)

@@ -19,11 +19,13 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from time import perf_counter
 from types import FrameType, WrapperDescriptorType
-from typing import Any
+from typing import Any, TypeVar
+
+R = TypeVar("R")
 
 MAX_DEPTH = 8
 SECONDS = 0.2
-"""How long the hand-written ``__repr__``\\ s met in one look may take."""
+"""How long the code by hand that is met in one look may take: ``__repr__``, and how attributes are read."""
 _MAX_BITS = 4096
 
 _SLICED: dict[object, type[Any]] = {kind.__repr__: kind for kind in (str, bytes, bytearray, array.array)}
@@ -71,7 +73,7 @@ class Look:
         try:
             self._value(value, MAX_DEPTH)
         except BaseException as failure:
-            self._put(f"<{type(value).__name__} that cannot be shown: {type(failure).__name__}>")
+            self._put(unshown(value, failure))
         return "".join(self._parts)[: self._limit]
 
     def _put(self, text: str) -> None:
@@ -97,11 +99,11 @@ class Look:
             opening, closing = _MAPPINGS[how]
             self._items(opening, dict.items(value), closing, lambda pair: self._pair(pair, depth - 1))
         elif isinstance(value, BaseException) and how is BaseException.__repr__:
-            self._items(f"{kind.__name__}(", value.args, ")", lambda item: self._value(item, depth - 1))
+            self._items(f"{class_name(value)}(", value.args, ")", lambda item: self._value(item, depth - 1))
         elif (names := _fields(kind, how)) is not None:
-            self._items(f"{kind.__name__}(", names, ")", lambda name: self._field(value, name, depth - 1))
+            self._items(f"{class_name(value)}(", names, ")", lambda name: self._field(value, name, depth - 1))
         else:
-            self._by_hand(value, how)
+            self._by_hand(value)
 
     def _items(self, opening: str, items: Iterable[Any], closing: str, put: Callable[[Any], None]) -> None:
         self._put(opening)
@@ -121,24 +123,46 @@ class Look:
 
     def _field(self, value: object, name: str, depth: int) -> None:
         self._put(f"{name}=")
-        self._value(getattr(value, name, "<unset>"), depth)
-
-    def _by_hand(self, value: object, how: Callable[[Any], str]) -> None:
-        """Let the author of a class say it, within the time."""
-        began = perf_counter()
         try:
-            if self._seconds <= 0:
-                raise TakesTooLong
-            # repr() and not how(): it checks that the answer is text. A str's subclass may override everything.
-            text = str.__getitem__(_timed(value, began + self._seconds), slice(0, self._left + 1))
+            # A field may be a descriptor, and a class may say how its attributes are read.
+            found = self._within(lambda: getattr(value, name, "<unset>"))
         except BaseException as failure:
-            text = f"<{type(value).__name__} that cannot be shown: {type(failure).__name__}>"
-        self._seconds -= perf_counter() - began
+            self._put(unshown(value, failure))
+        else:
+            self._value(found, depth)
+
+    def _by_hand(self, value: object) -> None:
+        """Let the author of a class say it, within the time."""
+        try:
+            # repr() and not how(): it checks that the answer is text. A str's subclass may override everything.
+            text = str.__getitem__(self._within(lambda: repr(value)), slice(0, self._left + 1))
+        except BaseException as failure:
+            text = unshown(value, failure)
         self._put(text)
 
+    def _within(self, call: Callable[[], Any]) -> Any:
+        began = perf_counter()
+        try:
+            return timed(call, self._seconds)
+        finally:
+            self._seconds -= perf_counter() - began
 
-def _timed(value: object, end: float) -> str:
-    """Return ``repr(value)``; raises when its Python code still runs at `end`."""
+
+def class_name(value: object) -> str:
+    """Return the name of the class of `value`; a metaclass of the user's has no say in it."""
+    return str(type.__dict__["__name__"].__get__(type(value)))
+
+
+def unshown(value: object, failure: BaseException) -> str:
+    """Return what stands in place of a value that cannot be shown."""
+    return f"<{class_name(value)} that cannot be shown: {class_name(failure)}>"
+
+
+def timed(call: Callable[[], R], seconds: float = SECONDS) -> R:
+    """Return ``call()``; raises `TakesTooLong` when its Python code still runs after `seconds`."""
+    end = perf_counter() + seconds
+    if seconds <= 0:
+        raise TakesTooLong
 
     def look(frame: FrameType, event: str, arg: object) -> Any:
         if perf_counter() > end:
@@ -149,7 +173,7 @@ def _timed(value: object, end: float) -> str:
     before = sys.gettrace()
     sys.settrace(look)
     try:
-        return repr(value)
+        return call()
     finally:
         sys.settrace(before)
 

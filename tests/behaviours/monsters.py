@@ -126,6 +126,29 @@ class Endless:
             pass
 
 
+@dataclass
+class Unreadable:
+    """A dataclass, whose repr is generated; but to read its field takes for ever."""
+
+    field: int = 1
+
+    def __getattribute__(self, name: str) -> Any:
+        while name == "field":
+            pass
+        return object.__getattribute__(self, name)
+
+
+class Unnamed(type):
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        raise SystemExit("no name")
+
+
+class Nameless(metaclass=Unnamed):
+    def __repr__(self) -> str:
+        raise RuntimeError("no repr")
+
+
 class Verbose:
     def __repr__(self) -> str:
         return "".join(repr(number) for number in range(10**9))
@@ -161,6 +184,8 @@ def state_of(kind: str) -> object:
             return Wide([0] * 10**7)
         case "struct":
             return Table([0] * 10**7)
+        case "nameless":
+            return Nameless()
         case _:
             made: dict[str, type[object]] = {
                 "raising": Raising,
@@ -168,6 +193,7 @@ def state_of(kind: str) -> object:
                 "exiting": Exiting,
                 "no text": NoText,
                 "endless": Endless,
+                "unreadable": Unreadable,
                 "verbose": Verbose,
             }
             return [made[kind]() for _ in range(3)]

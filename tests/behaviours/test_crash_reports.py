@@ -139,7 +139,7 @@ async def test_a_report_shows_ten_messages_and_is_16_kib_at_most() -> None:
     assert sum(len(str(part)) for part in otp.values()) <= 16 * 1024
 
 
-ODD = ("itself", "raising", "recursing", "exiting", "no text", "endless", "verbose")
+ODD = ("itself", "raising", "recursing", "exiting", "no text", "endless", "unreadable", "nameless", "verbose")
 HUGE = ("bytes", "text", "dict", "nested", "dataclass", "struct")
 
 

@@ -24,7 +24,7 @@ from otpnode.errors import (
     RemoteError,
     StartError,
 )
-from otpnode.reasons import MAX_TRACEBACK, is_quiet, mend, strip
+from otpnode.reasons import MAX_TRACEBACK, is_quiet, mend, strip, traceback_text
 from otpnode.transport.payload import dumps
 from otpnode.transport.reason import dumps_reason, loads_reason
 from tests.transport import shapes
@@ -327,3 +327,55 @@ class TestMend:
 )
 def test_is_quiet(reason: object, quiet: bool) -> None:
     assert is_quiet(reason) is quiet
+
+
+class Hostile(Exception):
+    """Fails at whatever it is asked."""
+
+    @property
+    def __cause__(self) -> BaseException | None:
+        raise RuntimeError("no cause")
+
+    @__cause__.setter
+    def __cause__(self, value: object) -> None:
+        raise RuntimeError("no cause")
+
+    def __copy__(self) -> Hostile:
+        raise SystemExit("no copy")
+
+    def __str__(self) -> str:
+        raise SystemExit("no text")
+
+
+class Tedious(Exception):
+    """Its text takes seconds."""
+
+    finished = 0
+
+    def __str__(self) -> str:
+        for _ in range(3 * 10**7):
+            pass
+        Tedious.finished += 1
+        return "at last"
+
+
+class TestCodeOfTheUsers:
+    @pytest.mark.rule("ER-01")
+    def test_a_class_that_fails_at_everything_is_stripped_and_mended(self) -> None:
+        try:
+            raise ValueError
+        except ValueError as error:
+            # Not raised itself: it would be the context of what a failing test shows.
+            exc = Hostile("x").with_traceback(error.__traceback__)
+        strip(exc)
+        assert exc.__traceback__ is None
+        assert "Hostile" in traceback_text(exc)
+        assert mend(exc) is exc
+
+    @pytest.mark.rule("ER-02")
+    def test_a_text_that_takes_too_long_is_given_up(self) -> None:
+        exc = died(Tedious("x"))
+        assert "in died" in traceback_text(exc)
+        assert "Tedious" in traceback_text(exc)
+        assert isinstance(there(died(Tedious(lambda: None))), RemoteError)
+        assert Tedious.finished == 0
