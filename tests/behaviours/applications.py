@@ -64,6 +64,21 @@ class Slow(Told):
         return await super().init()
 
 
+class Lingering(Told):
+    """Its cleaning up takes until it is told to go on."""
+
+    async def terminate(self, reason: Any, /) -> None:
+        await process.send("watcher", ("in terminate", process.self()))
+        await process.receive(match=lambda message: message == "go on")
+        await super().terminate(reason)
+
+
+class OnLingering(Told):
+    """Depends on it."""
+
+    dependencies: ClassVar = [Lingering]
+
+
 class One(Application):
     """Half of a circle."""
 

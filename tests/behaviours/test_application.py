@@ -11,7 +11,20 @@ import otpnode
 from otpnode import Application, process
 from otpnode.behaviours.application.controller import CONTROLLER
 from otpnode.pid import Pid
-from tests.behaviours.applications import Base, Db, Failing, One, Short, Slow, Two, Unlinked, Untravelled, Web
+from tests.behaviours.applications import (
+    Base,
+    Db,
+    Failing,
+    Lingering,
+    One,
+    OnLingering,
+    Short,
+    Slow,
+    Two,
+    Unlinked,
+    Untravelled,
+    Web,
+)
 from tests.behaviours.children import until
 from tests.behaviours.servers import SOON, exit_and_wait, next_message, no_message, on_a_node, run
 
@@ -243,6 +256,64 @@ async def test_ap03_of_starts_at_the_same_time_one_starts_it() -> None:
     assert answers["first"] == answers["second"]
     await Slow.stop()
     await down()
+
+
+async def call_and_tell(watcher: Pid, verb: str) -> None:
+    """Start or stop `Lingering` and say so."""
+    await process.send(watcher, (verb, await getattr(Lingering, verb)()))
+
+
+async def waits_for_the_end(asked: int) -> bool:
+    """Say whether so many requests wait until `Lingering` is down."""
+    state: Any = await otpnode.system.get_state(CONTROLLER)
+    return len(state[Lingering].later) == asked
+
+
+@on_a_node(only=["one"], why="the state of the controller is looked at, which does not travel")
+async def test_ap03_what_is_asked_for_during_a_stop_waits_for_it() -> None:
+    await watch()
+    me = process.self()
+    first = await Lingering.start()
+    await events(*born("Lingering"))
+    await process.spawn(call_and_tell, [me, "stop"])
+    await events(("stopped", "Lingering"))
+    master: Any = await next_message()
+    for asked, verb in enumerate(["start", "stop"], 1):
+        await process.spawn(call_and_tell, [me, verb])
+        await until(lambda asked=asked: waits_for_the_end(asked))  # type: ignore[misc]
+    await process.send(master[1], "go on")
+    await events(("terminate", "Lingering", "shutdown"), ("stop", None), *born("Lingering"))
+    again: Any = await next_message()
+    assert (again[0], again[1] == first) == ("start", False)
+    await events(("stopped", "Lingering"))
+    master = await next_message()
+    await process.send(master[1], "go on")
+    await events(("terminate", "Lingering", "shutdown"), ("stop", None))
+    assert await Application.running() == []
+    await down()
+
+
+@on_a_node
+async def test_ap01_a_dependency_that_is_being_stopped_does_not_run() -> None:
+    await watch()
+    await Lingering.start()
+    await events(*born("Lingering"))
+    await process.spawn(call_and_tell, [process.self(), "stop"])
+    await events(("stopped", "Lingering"))
+    master: Any = await next_message()
+    with pytest.raises(otpnode.StartError) as caught:
+        await OnLingering.start()
+    assert caught.value.reason == ("not_started", Lingering)
+    await process.send(master[1], "go on")
+    await events(("terminate", "Lingering", "shutdown"), ("stop", None))
+    await down()
+
+
+@pytest.mark.parametrize("args", ["abc", 5])
+@on_a_node
+async def test_ap01_arguments_are_a_list(args: Any) -> None:
+    with pytest.raises(TypeError, match="args must be a list"):
+        await Base.start(args)
 
 
 async def start_untravelled(watcher: Pid) -> None:

@@ -36,6 +36,7 @@ from otpnode.behaviours.common.control import Stop
 from otpnode.behaviours.common.outside import inside
 from otpnode.behaviours.common.starting import raise_start
 from otpnode.behaviours.supervision.specs import RESTARTS, Restart, one_of
+from otpnode.behaviours.supervision.supervising import arguments
 from otpnode.errors import AlreadyStartedError, CallExit
 from otpnode.pid import Pid
 
@@ -95,15 +96,18 @@ class Application:
         Raises:
             StartError: ``('not_started', Db)`` for a dependency; else the reason `init` failed with.
             AlreadyStartedError: it runs; `pid` is its tree.
-            ValueError: dependencies that go in a circle, an unknown `restart`.
+            ValueError, TypeError: dependencies that go in a circle, an unknown `restart`, bad arguments.
             UnserializableError: the class or an argument cannot travel to shard 0.
 
         Guarantees:
-            The tree lives on shard 0, whose loss is the end of the node. When this raises,
-            nothing of it is left (SEMANTICS AP-01, AP-03). When the node stops, applications
-            stop in the reverse of the order in which they were started.
+            The tree lives on shard 0, whose loss is the end of the node. When this raises
+            one of these, nothing of it is left (SEMANTICS AP-01, AP-03); a start that is
+            cancelled goes on. One that is just being stopped is waited for, then started.
+            When the node stops, applications stop in the reverse of the order in which they
+            were started.
         """
         one_of("restart", restart, RESTARTS)
+        request = StartApplication(cls, *arguments(args, kwargs, {}), restart)
         missing = list(needed_by(cls)) if ensure else []
         started: list[type[Application]] = []
         try:
@@ -113,7 +117,7 @@ class Application:
                 except AlreadyStartedError:
                     continue
                 started.append(one)
-            return await _start(StartApplication(cls, list(args or ()), dict(kwargs or {}), restart))
+            return await _start(request)
         except Exception:
             for one in reversed(started):
                 await _stop(one)

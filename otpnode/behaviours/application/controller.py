@@ -64,6 +64,7 @@ class Running:
         tree: what its init returned; None while that runs.
         starters: who waits for its start, the first of them having asked first.
         stoppers: who waits for its end.
+        later: what was asked for while it was being stopped, and has to wait for that end.
     """
 
     def __init__(self, application: type[Any], restart: Restart, master: Pid) -> None:
@@ -73,6 +74,12 @@ class Running:
         self.tree: Pid | None = None
         self.starters: list[Sender] = []
         self.stoppers: list[Sender] = []
+        self.later: list[tuple[StartApplication | StopApplication, Sender]] = []
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether its end was asked for."""
+        return bool(self.stoppers)
 
 
 class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
@@ -88,14 +95,22 @@ class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
     async def handle_call(self, request: object, sender: Sender, /) -> object:
         """Serve `StartApplication`, `StopApplication` and ``'running'``."""
         match request:
-            case StartApplication():
-                return await self._start(request, sender)
-            case StopApplication(application=application):
-                return await self._stop(application, sender)
+            case StartApplication() | StopApplication():
+                return await self._serve(request, sender)
             case "running":
                 return [(one.application, one.tree) for one in self.state.values() if one.tree is not None]
         # An exception here would be the end of every application.
         return "failed", ValueError(f"the application controller does not know the request {shown(request, 200)}")
+
+    async def _serve(self, request: StartApplication | StopApplication, sender: Sender) -> object:
+        running = self.state.get(request.application)
+        starts = isinstance(request, StartApplication)
+        if running is not None and running.is_stopping and (starts or running.later):
+            running.later.append((request, sender))
+            return NO_REPLY
+        if isinstance(request, StartApplication):
+            return await self._start(request, sender)
+        return await self._stop(request.application, sender)
 
     async def _start(self, request: StartApplication, sender: Sender) -> NoReply | tuple[str, object]:
         running = self.state.get(request.application)
@@ -103,7 +118,7 @@ class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
             return "already", running.tree
         if running is None:
             for one in request.application.dependencies:
-                if one not in self.state or self.state[one].tree is None:
+                if not self._is_up(one):
                     return "failed", ("not_started", one)
             place = [cast(Pid, process.self()), request.application, list(request.args), dict(request.kwargs)]
             label = f"application {request.application.__qualname__}"
@@ -114,6 +129,10 @@ class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
             running = self.state[request.application] = Running(request.application, request.restart, master)
         running.starters.append(sender)
         return NO_REPLY
+
+    def _is_up(self, application: type[Any]) -> bool:
+        running = self.state.get(application)
+        return running is not None and running.tree is not None and not running.is_stopping
 
     async def _stop(self, application: type[Any], sender: Sender) -> NoReply | bool:
         running = self.state.get(application)
@@ -131,7 +150,7 @@ class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
         """Hear of masters: ``('$application', master, pid)`` when a tree runs, and their EXITs."""
         found = exit_message(message)
         if found is not None:
-            self._ended(*found)
+            await self._ended(*found)
         elif type(message) is tuple and len(message) == 3 and message[0] == "$application":
             self._begun(message[1], message[2])
         else:
@@ -151,7 +170,7 @@ class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
             reply(sender, ("already", tree))
         running.starters.clear()
 
-    def _ended(self, master: Pid, reason: object) -> None:
+    async def _ended(self, master: Pid, reason: object) -> None:
         running = self._of(master)
         if running is None:
             warn(log, f"the application controller got an exit signal from {master}: {shown(reason, 500)}")
@@ -161,8 +180,12 @@ class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
             _tell_failure(sender, reason)
         for sender in running.stoppers:
             reply(sender, True)
-        if running.tree is not None and not running.stoppers:
+        if running.tree is not None and not running.is_stopping:
             self._ended_unasked(running, reason)
+        for request, sender in running.later:
+            answer = await self._serve(request, sender)
+            if answer is not NO_REPLY:
+                reply(sender, answer)
 
     def _ended_unasked(self, running: Running, reason: object) -> None:
         name = running.application.__qualname__
