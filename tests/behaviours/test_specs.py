@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Any, ClassVar
 
@@ -113,6 +114,31 @@ def test_sv04_intensity_counts_within_a_sliding_window() -> None:
     assert [intensity.bears() for _ in range(3)] == [True, True, False]
     now = 5.5
     assert [intensity.bears() for _ in range(3)] == [True, True, False]
+
+
+class Raising:
+    """Its start ends as it is told, by an exception that is none of `Exception`."""
+
+    error: ClassVar[BaseException]
+
+    @classmethod
+    async def start_link(cls, args: list[Any], kwargs: dict[str, Any], *, name: str | None, on: Any) -> str:
+        raise cls.error
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(process.ProcessExit("oops"), "oops"), (asyncio.CancelledError(), "cancelled")]
+)
+def test_sv08_a_start_that_raises_an_exit_costs_the_supervisor_nothing(error: BaseException, reason: str) -> None:
+    async def program() -> None:
+        Raising.error = error
+        sup = await Supervisor.start()
+        with pytest.raises(otpnode.StartError) as caught:
+            await Supervisor.start_child(sup, child(Raising))
+        assert caught.value.reason == reason
+        assert await Supervisor.which_children(sup) == []
+
+    otpnode.run(program)
 
 
 class Picky:

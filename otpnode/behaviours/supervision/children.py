@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from typing import Literal, cast
 
 from otpnode import process
+from otpnode.behaviours.common.callbacks import ending_by
 from otpnode.behaviours.common.starting import flush_exit
 from otpnode.behaviours.supervision.specs import ChildInfo, ChildSpec
 from otpnode.errors import NameAlreadyRegisteredError, ShardDownError, StartError
@@ -115,8 +116,9 @@ async def _start_at(spec: ChildSpec, on: str | int | None) -> Pid:
         raise
     except NameAlreadyRegisteredError:
         raise StartError(("already_started", process.whereis(str(spec.name)))) from None
-    except Exception as error:
-        raise StartError(error) from error
+    except BaseException as error:
+        # A start_link of the user's is a callback: what it raises ends the child's start, not the supervisor.
+        raise StartError(ending_by(error).reason) from error
     if not is_pid(pid):
         raise StartError(("bad_return_value", pid))
     return cast(Pid, pid)
