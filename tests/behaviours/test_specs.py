@@ -109,11 +109,10 @@ def test_a_supervisor_spec_is_checked_where_it_is_made() -> None:
 
 
 def test_sv04_intensity_counts_within_a_sliding_window() -> None:
-    now = 0.0
-    intensity = Intensity(2, 5.0, lambda: now)
-    assert [intensity.bears() for _ in range(3)] == [True, True, False]
-    now = 5.5
-    assert [intensity.bears() for _ in range(3)] == [True, True, False]
+    intensity = Intensity(2, 5.0)
+    assert [intensity.bears(now) for now in (0.0, 1.0, 5.0)] == [True, True, False]
+    assert [intensity.bears(now) for now in (10.5, 10.5, 15.5)] == [True, True, False]
+    assert intensity.bears(100.0)
 
 
 class Raising:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import cast
 
-from otpnode import GenServer, process
+from otpnode import GenServer, Supervisor, child, process
 from otpnode.process import Pid
 from otpnode.testing import ManualClock, kill_shard, settle
 
@@ -252,6 +252,26 @@ async def time_flies(clock: ManualClock) -> list[object]:
     clock.advance(1800)
     seen.append(await process.receive(0))
     return seen
+
+
+async def crash_when_told() -> None:
+    await process.receive()
+    raise Boom("as told")
+
+
+async def crash_every(seconds: float, clock: ManualClock) -> list[bool]:
+    """Crash the child of a supervisor that bears two restarts in five seconds again and again; say if that lives on."""
+    spec = child(crash_when_told, name="crashing", on=far())
+    sup = await Supervisor.start([spec], max_restarts=2, max_seconds=5.0)
+    survived: list[bool] = []
+    while len(survived) < 5 and False not in survived:
+        await process.send("crashing", "boom")
+        await settle()
+        survived.append(process.is_alive(sup))
+        clock.advance(seconds)
+    if survived[-1]:
+        await Supervisor.stop(sup)
+    return survived
 
 
 async def refuse_to_die() -> None:

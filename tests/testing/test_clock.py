@@ -14,6 +14,12 @@ def test_timers_run_by_the_clock(topology: Topology) -> None:
     assert topology.run(programs.time_flies, topology.clock) == [True, False, [], "an hour"]
 
 
+@pytest.mark.otpnode(clock="manual", topologies=["one", "loop"])
+@pytest.mark.parametrize(("seconds", "survived"), [(2.6, [True] * 5), (2.5, [True, True, False])])
+def test_the_window_of_a_supervisor_goes_by_the_clock(topology: Topology, seconds: float, survived: list[bool]) -> None:
+    assert topology.run(programs.crash_every, seconds, topology.clock) == survived
+
+
 @pytest.mark.otpnode(clock="manual")
 def test_a_node_has_the_clock_too(node: Topology) -> None:
     assert isinstance(node.clock, ManualClock)

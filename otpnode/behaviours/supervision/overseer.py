@@ -24,7 +24,7 @@ from otpnode.behaviours.common.starting import Birthplace, Cradle
 from otpnode.behaviours.common.system import Terminate, serve_system
 from otpnode.behaviours.common.wire import CALL, SYSTEM, exit_message, is_stop_order, kind_of
 from otpnode.behaviours.supervision.children import Child
-from otpnode.behaviours.supervision.intensity import Intensity
+from otpnode.behaviours.supervision.intensity import Intensity, Watch
 from otpnode.behaviours.supervision.requests import answer
 from otpnode.behaviours.supervision.specs import ChildInfo
 from otpnode.errors import ProcessExit, StartError
@@ -103,6 +103,7 @@ class Overseer(ABC):
         self.children: dict[Hashable, Child] = {}
         self.by_pid: dict[Pid, Child] = {}
         self._intensity = intensity
+        self._watch = Watch()
         self._parent = parent
         self._behaviour = behaviour
         self._me = cast(Pid, process.self())
@@ -235,7 +236,7 @@ class Overseer(ABC):
 
     async def _restart(self, child: Child) -> None:
         """Restart a child and who goes with it, if the intensity allows; a failed try counts, and is retried."""
-        if not self._intensity.bears():
+        if not self._intensity.bears(await self._watch.now()):
             id = shown(child.spec.id, 200)
             text = f"supervisor {self._me} ({self._behaviour}) gives up: child {id} needs too many restarts"
             emit(log, text, {"report": "gave_up", "pid": self._me, "child": id})
