@@ -181,11 +181,12 @@ async def _one_loop(
         program = asyncio.ensure_future(run_main(local.shard, main, args, started))
         stopped = asyncio.ensure_future(local.wait_for_stop())
         await asyncio.wait([program, stopped], return_when=asyncio.FIRST_COMPLETED)
-        if program.done():
-            stopped.cancel()
+        stopped.cancel()
+        if local.stopped_with is None:
             return program.result()
+        # The stop decides, also where main has ended in the same turn: it was the first.
         program.cancel()
-        return stopped.result()
+        return local.stopped_with
 
 
 class Interrupts:

@@ -83,6 +83,7 @@ class Ending:
         self.everybody = False
         self._signals: set[int] = set()
         self._outcome: list[bytes] = []
+        self._is_whole = False
 
     @property
     def stopping(self) -> bool:
@@ -106,9 +107,10 @@ class Ending:
         self.phase = phase
         self.deadline = deadline
 
-    def add_outcome(self, chunk: bytes) -> None:
+    def add_outcome(self, chunk: bytes, last: bool) -> None:
         """Keep a part of main's outcome for the caller."""
         self._outcome.append(chunk)
+        self._is_whole = last
 
     def tell(self, caller: CallerPipe) -> None:
         """Tell the caller how it ended, if it is still there."""
@@ -116,7 +118,7 @@ class Ending:
             return
         try:
             if self.cause is None:
-                caller.outcome(self.code, b"".join(self._outcome))
+                caller.outcome(self.code, b"".join(self._outcome) if self._is_whole else b"")
             else:
                 caller.down(self.cause)
         except OSError as error:

@@ -201,8 +201,9 @@ class Supervisor:
             to_stderr(f"otpnode: shard {child.shard} cannot be restarted\n{text}")
 
     def _on_main_ended(self, child: Child, code: int, last: bool, chunk: bytes) -> None:
-        if child.shard == MAIN_SHARD:
-            self._ending.add_outcome(chunk)
+        # Of a main that ends when the node stops already nobody is told: it is not what ended the node.
+        if child.shard == MAIN_SHARD and not self._ending.stopping:
+            self._ending.add_outcome(chunk, last)
             if last:
                 self._stop(code, None)
 

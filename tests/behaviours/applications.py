@@ -79,6 +79,14 @@ class OnLingering(Told):
     dependencies: ClassVar = [Lingering]
 
 
+class Thorough(Told):
+    """Its cleaning up takes many turns of the loop."""
+
+    async def terminate(self, reason: Any, /) -> None:
+        for _ in range(200):
+            await asyncio.sleep(0)
+
+
 class One(Application):
     """Half of a circle."""
 

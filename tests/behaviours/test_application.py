@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -156,24 +155,6 @@ async def test_ap02_the_end_of_such_an_application_is_no_matter_to_the_node(rest
     await until(forgotten)
     assert process.is_alive(CONTROLLER)
     await down()
-
-
-async def lose(restart: Any, reason: str) -> None:
-    """Be main: start an application and let its tree end."""
-    await watch()
-    pid = await Base.start(restart=restart)
-    await otpnode.GenServer.stop(pid, reason)
-    await asyncio.Event().wait()
-
-
-@pytest.mark.parametrize("schedulers", [1, pytest.param(2, marks=pytest.mark.os_processes)])
-@pytest.mark.parametrize(
-    ("restart", "reason"), [("permanent", "normal"), ("permanent", "boom"), ("transient", "shutdown")]
-)
-def test_ap02_the_end_of_such_an_application_stops_the_node(restart: str, reason: str, schedulers: int) -> None:
-    with pytest.raises(SystemExit) as caught:
-        otpnode.run(lose, restart, reason, schedulers=schedulers, log_level="critical")
-    assert caught.value.code == 1
 
 
 @on_a_node

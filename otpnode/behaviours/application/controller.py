@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NoReturn, cast
 
 from msgspec import Struct
@@ -32,7 +33,7 @@ from otpnode.behaviours.common.wire import exit_message, is_stop_order, reply
 from otpnode.behaviours.server.gen_server import GenServer
 from otpnode.behaviours.supervision.children import stop_process
 from otpnode.behaviours.supervision.specs import Restart
-from otpnode.errors import MessageTooLargeError, ProcessExit, UnserializableError
+from otpnode.errors import MessageTooLargeError, ProcessExit, ProcessNotFoundError, UnserializableError
 from otpnode.pid import Pid, is_pid
 from otpnode.reasons import NORMAL, SHUTDOWN, is_quiet
 
@@ -64,7 +65,8 @@ class Running:
         tree: what its init returned; None while that runs.
         starters: who waits for its start, the first of them having asked first.
         stoppers: who waits for its end.
-        later: what was asked for while it was being stopped, and has to wait for that end.
+        over: whether its tree has ended unasked, and its master cleans up.
+        later: what was asked for while it was coming to its end, and has to wait for that.
     """
 
     def __init__(self, application: type[Any], restart: Restart, master: Pid) -> None:
@@ -74,12 +76,13 @@ class Running:
         self.tree: Pid | None = None
         self.starters: list[Sender] = []
         self.stoppers: list[Sender] = []
+        self.over = False
         self.later: list[tuple[StartApplication | StopApplication, Sender]] = []
 
     @property
-    def is_stopping(self) -> bool:
-        """Whether its end was asked for."""
-        return bool(self.stoppers)
+    def is_ending(self) -> bool:
+        """Whether its end was asked for, or has come."""
+        return self.over or bool(self.stoppers)
 
 
 class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
@@ -105,7 +108,7 @@ class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
     async def _serve(self, request: StartApplication | StopApplication, sender: Sender) -> object:
         running = self.state.get(request.application)
         starts = isinstance(request, StartApplication)
-        if running is not None and running.is_stopping and (starts or running.later):
+        if running is not None and running.is_ending and (starts or running.later):
             running.later.append((request, sender))
             return NO_REPLY
         if isinstance(request, StartApplication):
@@ -120,7 +123,13 @@ class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
             for one in request.application.dependencies:
                 if not self._is_up(one):
                     return "failed", ("not_started", one)
-            place = [cast(Pid, process.self()), request.application, list(request.args), dict(request.kwargs)]
+            place = [
+                cast(Pid, process.self()),
+                request.application,
+                request.restart,
+                list(request.args),
+                dict(request.kwargs),
+            ]
             label = f"application {request.application.__qualname__}"
             try:
                 master = await process.spawn_link(look_after, place, on="local", trap_exits=True, label=label)
@@ -132,7 +141,7 @@ class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
 
     def _is_up(self, application: type[Any]) -> bool:
         running = self.state.get(application)
-        return running is not None and running.tree is not None and not running.is_stopping
+        return running is not None and running.tree is not None and not running.is_ending
 
     async def _stop(self, application: type[Any], sender: Sender) -> NoReply | bool:
         running = self.state.get(application)
@@ -147,7 +156,10 @@ class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
         warn(log, f"the application controller takes no casts: {shown(request, 500)}")
 
     async def handle_info(self, message: Any, /) -> None:
-        """Hear of masters: ``('$application', master, pid)`` when a tree runs, and their EXITs."""
+        """Hear of masters: ``('$application', master, pid)`` when a tree runs, and their EXITs.
+
+        The pid is None when it has ended, and nobody had asked for that.
+        """
         found = exit_message(message)
         if found is not None:
             await self._ended(*found)
@@ -159,9 +171,12 @@ class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
     def _of(self, master: object) -> Running | None:
         return next((one for one in self.state.values() if one.master == master), None)
 
-    def _begun(self, master: object, tree: Pid) -> None:
+    def _begun(self, master: object, tree: Pid | None) -> None:
         running = self._of(master)
         if running is None:
+            return
+        if tree is None:
+            running.over = True
             return
         running.tree = tree
         first, *others = running.starters
@@ -180,23 +195,13 @@ class ApplicationController(GenServer[dict[type[Any], Running], Any, Any]):
             _tell_failure(sender, reason)
         for sender in running.stoppers:
             reply(sender, True)
-        if running.tree is not None and not running.is_stopping:
-            self._ended_unasked(running, reason)
+        if running.tree is not None and not running.is_ending:
+            # The master itself was killed.
+            _tell_end(running.application, running.restart, reason)
         for request, sender in running.later:
             answer = await self._serve(request, sender)
             if answer is not NO_REPLY:
                 reply(sender, answer)
-
-    def _ended_unasked(self, running: Running, reason: object) -> None:
-        name = running.application.__qualname__
-        fatal = running.restart == "permanent" or (running.restart == "transient" and reason != NORMAL)
-        text = f"application {name} ({running.restart}) ended: {shown(reason, 1000)}"
-        fields = {"report": "application", "application": name, "reason": shown(reason, 1000), "stops_node": fatal}
-        if fatal:
-            emit(log, f"{text}; the node stops", fields)
-            process.stop_node(1)
-        elif not is_quiet(reason):
-            emit(log, text, fields)
 
     async def terminate(self, reason: object, /) -> None:
         """Stop the applications, the last one first: the node stops."""
@@ -211,17 +216,35 @@ def _tell_failure(sender: Sender, reason: object) -> None:
         reply(sender, ("failed", error))
 
 
+def _tell_end(application: type[Any], restart: Restart, reason: object) -> None:
+    """Report the end of a tree that nobody had asked for, and stop the node if that is what it means (AP-02)."""
+    name = application.__qualname__
+    fatal = restart == "permanent" or (restart == "transient" and reason != NORMAL)
+    text = f"application {name} ({restart}) ended: {shown(reason, 1000)}"
+    fields = {"report": "application", "application": name, "reason": shown(reason, 1000), "stops_node": fatal}
+    if fatal:
+        emit(log, f"{text}; the node stops", fields)
+        process.stop_node(1)
+    elif not is_quiet(reason):
+        emit(log, text, fields)
+
+
 # -- the master of one application --------------------------------------------
 
 
 async def look_after(
-    controller: Pid, application: type[Any], args: list[object], kwargs: dict[str, object]
+    controller: Pid, application: type[Any], restart: Restart, args: list[object], kwargs: dict[str, object]
 ) -> NoReturn:
     """Start the tree of an application, wait for its end or cause it, and clean up."""
     process.put(ANCESTORS, (controller,))
     app = application()
     tree = await _begin(app, controller, args, kwargs)
-    reason = await _end_of(tree, controller, application)
+    reason, asked = await _end_of(tree, controller, application)
+    if not asked:
+        # Before `terminate`, which may take its time: a main that waits for the tree as well is about to end, with 0.
+        _tell_end(application, restart, reason)
+        with suppress(ProcessNotFoundError):
+            await process.send(controller, ("$application", process.self(), None))
     outcome = await run_callback(app.terminate, reason)
     if isinstance(outcome, Ending):
         await _report(application, outcome)
@@ -229,25 +252,34 @@ async def look_after(
     raise ProcessExit(reason)
 
 
-async def _end_of(tree: Pid, controller: Pid, application: type[Any]) -> object:
-    """Tell the controller that `tree` runs; returns what it has ended with, by itself or by order."""
+async def _end_of(tree: Pid, controller: Pid, application: type[Any]) -> tuple[object, bool]:
+    """Tell the controller that `tree` runs; returns what it has ended with, and whether that was asked for."""
     ref = await process.monitor(tree)
     await process.send(controller, ("$application", process.self(), tree))
     while True:
         message = await process.receive()
         match message:
             case _ if is_stop_order(message, controller):
-                return await stop_process(tree, None)
+                return await stop_process(tree, None), True
             case ("EXIT", pid, reason) if pid == tree:
-                return reason
+                return reason, await _is_asked(controller)
             case ("DOWN", watch, _, _, reason) if watch == ref:
                 # It had left the link.
-                return reason
+                return reason, await _is_asked(controller)
             case ("EXIT", _, _):
                 # A helper's, which init started and linked.
                 continue
             case _:
                 warn(log, f"the master of {application} got an unexpected message: {shown(message, 500)}")
+
+
+async def _is_asked(controller: Pid) -> bool:
+    """Whether the order to stop has come while the tree was ending by itself."""
+    try:
+        await process.receive(0, lambda message: is_stop_order(message, controller))
+    except TimeoutError:
+        return False
+    return True
 
 
 async def _begin(app: Any, controller: Pid, args: list[object], kwargs: dict[str, object]) -> Pid:
