@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import AsyncIterator, Iterator
 from itertools import count
 from typing import Any, Literal
 
@@ -228,6 +229,48 @@ async def test_tk03_an_iterator_that_fails_does_so_behind_its_items(chunk: Chunk
         assert seen == [0, 1, 4, 9, 16]
         with pytest.raises(OSError, match="too soon"):
             await Task.map(square, items(), chunk=chunk)
+    await nothing_left()
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, KeyboardInterrupt, process.ProcessExit])
+@on_a_node
+async def test_tk03_an_async_iterator_may_fail_with_anything(error: Any) -> None:
+    seen = []
+
+    async def items() -> AsyncIterator[int]:
+        for n in range(5):
+            yield n
+        raise error("enough")
+
+    with pytest.raises(error, match="enough"):
+        async with asyncio.timeout(SOON):
+            async for n in Task.map(square, items()):
+                seen.append(n)
+    assert seen == [0, 1, 4, 9, 16]
+    await nothing_left()
+
+
+class Closed:
+    """Refuses to be iterated over."""
+
+    def __iter__(self) -> Iterator[int]:
+        raise OSError("the file is closed")
+
+
+class ClosedLater:
+    """The same, asynchronously."""
+
+    def __aiter__(self) -> AsyncIterator[int]:
+        raise OSError("the file is closed")
+
+
+@pytest.mark.parametrize("items", [Closed, ClosedLater])
+@on_a_node
+async def test_tk03_what_refuses_to_be_iterated_over_leaves_nothing(items: Any) -> None:
+    with pytest.raises(OSError, match="closed"):
+        await Task.map(square, items())
+    with pytest.raises(OSError, match="closed"):
+        await anext(Task.map(square, items()))
     await nothing_left()
 
 

@@ -15,7 +15,6 @@ from collections.abc import (
     Coroutine,
     Generator,
     Iterable,
-    Iterator,
     Sized,
 )
 from contextlib import aclosing
@@ -198,6 +197,7 @@ def _failed(failure: Failure, index: int, on_error: str) -> TaskExit:
 async def _parts(request: Request, *, ordered: bool) -> AsyncGenerator[Part, None]:
     """Run the map and yield what is done, until all is; ends it when closed."""
     me = process.self()
+    source = Source(request.items)
     coordinator = await process.spawn(
         coordinate,
         (me, request.order(ordered)),
@@ -206,8 +206,8 @@ async def _parts(request: Request, *, ordered: bool) -> AsyncGenerator[Part, Non
         trap_exits=True,
         label=f"Task.map of {getattr(request.func, '__qualname__', 'a callable')}",
     )
-    source = Source(request.items, coordinator)
     try:
+        source.begin(coordinator)
         over = False
         while not over:
             try:
@@ -249,20 +249,24 @@ async def _end_and_wait(coordinator: Pid) -> None:
 class Source:
     """Where the items come from, pulled in the caller's own process.
 
+    It is made before there is anything to end, because `items` may refuse to be iterated over.
+
     Attributes:
         error: what the iterator raised; everything before it is mapped first.
     """
 
-    def __init__(self, items: Items, coordinator: Pid) -> None:
-        self.error: Exception | None = None
-        self._coordinator = coordinator
-        self._items: Iterator[Any] | None = None
+    def __init__(self, items: Items) -> None:
+        self.error: BaseException | None = None
+        self._later = aiter(items) if isinstance(items, AsyncIterable) else None
+        self._items = None if isinstance(items, AsyncIterable) else iter(items)
         self._permits = asyncio.Semaphore(0)
         self._puller: asyncio.Task[None] | None = None
-        if isinstance(items, AsyncIterable):
-            self._puller = asyncio.create_task(self._pull_as_they_come(aiter(items)))
-        else:
-            self._items = iter(items)
+
+    def begin(self, coordinator: Pid) -> None:
+        """Say who gets the items."""
+        self._coordinator = coordinator
+        if self._later is not None:
+            self._puller = asyncio.create_task(self._pull_as_they_come(self._later))
 
     def beside(self, wait: Coroutine[Any, Any, object]) -> Awaitable[object]:
         """Return what to await so that an async iterator may `receive` meanwhile (RC-10)."""
@@ -294,7 +298,8 @@ class Source:
                 item = await anext(items)
             except StopAsyncIteration:
                 break
-            except Exception as error:
+            except BaseException as error:
+                # Also a CancelledError, or what ends a process: in this child task it would be seen by nobody.
                 self.error = error
                 break
             await self._send((ITEMS, [item]))
