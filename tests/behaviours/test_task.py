@@ -152,6 +152,24 @@ async def test_tk02_shutdown_kills_what_does_not_end() -> None:
     assert await ending_of(task.pid) == "noproc"
 
 
+async def clean_up_for_ever(boss: str) -> None:
+    """Never be done with what a shutdown begins."""
+    await process.send(boss, "working")
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("seconds", [0, 0.01])
+@on_a_node
+async def test_tk02_a_task_killed_while_it_dies_of_the_shutdown_has_come_to_nothing_before(seconds: float) -> None:
+    task = await Task.run(clean_up_for_ever, [process.self()], on=FAR)
+    await next_message()
+    assert await task.shutdown(seconds) is None
+    assert await ending_of(task.pid) == "noproc"
+
+
 @on_a_node
 async def test_tk02_await_many_gives_all_values_or_the_first_failure() -> None:
     tasks = [await Task.run(square, [n], on=n % 2) for n in range(6)]

@@ -26,7 +26,7 @@ from otpnode.behaviours.tasks.body import be_task
 from otpnode.behaviours.tasks.map import TaskMap
 from otpnode.errors import NotInProcessError, ProcessNotFoundError, TaskExit, TaskTimeoutError
 from otpnode.pid import Pid
-from otpnode.reasons import KILLED, SHUTDOWN, mend
+from otpnode.reasons import KILL, KILLED, SHUTDOWN, mend
 from otpnode.ref import Ref
 
 R = TypeVar("R")
@@ -211,13 +211,14 @@ class Task(Generic[R]):
             return self._outcome
         await process.unlink(self.pid)
         await process.exit(self.pid, SHUTDOWN)
-        ours = SHUTDOWN
+        ours: tuple[str, ...] = (SHUTDOWN,)
         outcome = await self.yield_(seconds)
         if outcome is None:
-            ours = KILLED
-            await process.exit(self.pid, "kill")
+            # One that does not trap exits is dying of the first already, and only sooner of this (EX-07).
+            ours = (SHUTDOWN, KILLED)
+            await process.exit(self.pid, KILL)
             outcome = await self.yield_(None)
-        if isinstance(outcome, Exited) and type(outcome.reason) is str and outcome.reason == ours:
+        if isinstance(outcome, Exited) and type(outcome.reason) is str and outcome.reason in ours:
             return None
         return outcome
 
