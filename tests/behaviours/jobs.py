@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
+from time import perf_counter
 from typing import Any
 
 from otpnode import process
@@ -88,6 +89,14 @@ async def tell(job: tuple[str, Any]) -> Any:
     watcher, item = job
     await process.send(watcher, ("ran", item, process.self()))
     return item
+
+
+def compute_and_tell(job: tuple[str, Any]) -> None:
+    """Hold the shard for some milliseconds, then tell a watcher that the item has run."""
+    began = perf_counter()
+    while perf_counter() < began + 0.005:
+        pass
+    process.send_nowait(job[0], job[1])
 
 
 def a_lock(n: int) -> object:

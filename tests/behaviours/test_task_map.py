@@ -18,6 +18,7 @@ from tests.behaviours.jobs import (
     a_lock,
     broken_at_five,
     broken_at_five_later,
+    compute_and_tell,
     kind_of,
     messages,
     report,
@@ -155,6 +156,15 @@ async def test_tk03_an_item_that_takes_too_long_is_ended_alone(func: Any, chunk:
     with pytest.raises(TimeoutError):
         await Task.map(func, range(7), chunk=chunk, timeout=0.3)
     await nothing_left()
+
+
+@pytest.mark.parametrize("timeout", [None, SOON])
+@on_a_node
+async def test_tk03_between_the_items_of_a_chunk_others_have_a_turn(timeout: float | None) -> None:
+    me = process.self() or ""
+    jobs = [(me, n) for n in range(6)]
+    await Task.map(compute_and_tell, jobs, chunk=3, timeout=timeout, max_concurrency=2, on="local")
+    assert [await next_message() for _ in jobs] == [0, 3, 1, 4, 2, 5]
 
 
 @CHUNKS
