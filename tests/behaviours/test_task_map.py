@@ -38,6 +38,9 @@ from tests.behaviours.servers import SOON, cut_short, ending_of, next_message, n
 
 Chunk = int | Literal["auto"]
 
+FEW = [0] * 200
+"""Items that take so little time that they travel many at once."""
+
 CHUNKS = pytest.mark.parametrize("chunk", [1, 3, "auto"])
 
 
@@ -92,6 +95,18 @@ async def test_tk03_unordered_the_first_done_comes_first() -> None:
         await process.send(started[0], "first")
         assert [result async for result in results] == ["first"]
     await nothing_left()
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@on_a_node
+async def test_tk03_what_is_done_does_not_wait_for_what_runs(ordered: bool) -> None:
+    far = process.schedulers() - 1
+    done = []
+    async with Task.map(three_waits_for_ever, [*FEW, 3], max_concurrency=1, ordered=ordered, on=far) as results:
+        async with asyncio.timeout(SOON):
+            while len(done) < len(FEW):
+                done.append(await anext(results))
+    assert done == FEW
 
 
 @CHUNKS

@@ -27,6 +27,7 @@ from otpnode.reasons import KILL, KILLED
 
 REPORT_SECONDS = 0.004
 """Values wait no longer than this for others to be reported with, while there is more to do."""
+LATE = "late"
 LOOK_SECONDS = 1.0
 LOOK = "look"
 
@@ -63,6 +64,7 @@ class Shift:
         self._size = 1
         self._unreported = 0
         self._reported = 0.0
+        self._is_reminded = False
         self._away = process.shard_of(coordinator) != process.shard_of(self._me)
 
     async def work(self) -> NoReturn:
@@ -84,14 +86,20 @@ class Shift:
                 self._ended(message[3], message[4])
             elif word == LOOK:
                 await self._look()
+            elif word == LATE:
+                self._is_reminded = False
             elif word == "EXIT":
                 if is_stop_order(message, self._coordinator):
                     await self._stop()
                 self._ended(message[1], message[2])
             if self._todo and len(self._running) < self._slots:
                 await self._start()
-            if self._parts and self._is_due():
+            if self._parts and (word == LATE or self._is_due()):
                 await self._report()
+            elif self._parts and not self._is_reminded:
+                # What runs now may run for long, and nothing else would come that made this look again.
+                self._is_reminded = True
+                process.send_after(REPORT_SECONDS, self._me, (LATE,))
 
     # -- work comes -----------------------------------------------------------
 
