@@ -15,6 +15,7 @@ from otpnode import RemoteError, Task, TaskExit, TaskTimeoutError, Unserializabl
 from tests.behaviours.jobs import (
     Counted,
     CountedLater,
+    Unreadable,
     a_lock,
     broken_at_five,
     broken_at_five_later,
@@ -398,10 +399,49 @@ async def test_tk03_a_result_that_cannot_travel_is_its_items_failure(chunk: Chun
 
 @CHUNKS
 @on_a_node
-async def test_tk03_a_result_that_cannot_be_rebuilt_does_not_hang_the_map(chunk: Chunk) -> None:
-    results: list[Any] = await Task.map(unreadable, range(7), chunk=chunk, on_error="return")
-    assert len(results) == 7
-    assert results[0] == 0
+async def test_tk03_a_result_that_cannot_be_rebuilt_is_its_items_failure(chunk: Chunk) -> None:
+    far = process.schedulers() - 1
+    results: list[Any] = await Task.map(unreadable, [*FEW, 3, *FEW], chunk=chunk, on_error="return", on=far)
+    assert results[:200] + results[201:] == FEW + FEW
+    assert isinstance(results[200], TaskExit if far else Unreadable)
+    await nothing_left()
+
+
+@CHUNKS
+@on_a_node
+async def test_tk03_an_item_that_cannot_be_rebuilt_fails_alone(chunk: Chunk) -> None:
+    far = process.schedulers() - 1
+    items = [*FEW, Unreadable(), *FEW, Unreadable()]
+    results: list[Any] = await Task.map(kind_of, items, chunk=chunk, on_error="return", on=far)
+    assert results[:200] + results[201:-1] == ["int"] * 400
+    if far:
+        assert [getattr(result, "index", None) for result in (results[200], results[-1])] == [200, 401]
+    await nothing_left()
+
+
+@CHUNKS
+@on_a_node
+async def test_tk03_an_item_that_cannot_travel_to_where_it_must_run_fails_alone(chunk: Chunk) -> None:
+    far = process.schedulers() - 1
+    results: list[Any] = await Task.map(
+        kind_of, [*range(5), asyncio.Lock(), *range(5)], chunk=chunk, on_error="return", on=far
+    )
+    assert results[:5] + results[6:] == ["int"] * 10
+    if far:
+        assert isinstance(results[5].reason, UnserializableError)
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 50, "auto"])
+def test_tk03_where_messages_are_copied_an_item_that_cannot_be_rebuilt_hides_no_other(chunk: Chunk) -> None:
+    async def program() -> list[Any]:
+        items = [*range(20), Unreadable(), *range(20)]
+        async with asyncio.timeout(SOON):
+            return await Task.map(kind_of, items, chunk=chunk, on_error="return")
+
+    results = otpnode.run(program, copy_messages=True)
+    assert isinstance(results, list)
+    assert len(results) == 41
+    assert isinstance(results[20], TaskExit)
 
 
 @on_a_node
@@ -410,7 +450,8 @@ async def test_tk03_what_cannot_travel_is_mapped_beside_the_caller() -> None:
     assert await Task.map(lambda n: seen.append(n), range(5)) == [None] * 5
     assert sorted(seen) == [0, 1, 2, 3, 4]
     lock = asyncio.Lock()
-    assert await Task.map(kind_of, [1, lock, "x", lock]) == ["int", "Lock", "str", "Lock"]
+    for most in (None, 1):
+        assert await Task.map(kind_of, [1, lock, "x", lock], max_concurrency=most) == ["int", "Lock", "str", "Lock"]
 
 
 @on_a_node

@@ -42,6 +42,24 @@ async def test_tk03_one_at_a_time_leaves_the_callers_shard_alone() -> None:
     assert set(await Task.map(where, range(10), max_concurrency=1)) == {1}
 
 
+@on_a_node(only=("loop", "pipe"), why="one loop has one shard")
+async def test_tk03_what_stays_on_a_shard_without_a_place_runs_while_the_others_rest() -> None:
+    me = process.self() or ""
+    jobs: list[Any] = [(me, asyncio.Lock() if n % 3 == 0 else n) for n in range(9)]
+    async with Task.map(report, jobs, max_concurrency=1, ordered=False) as results:
+        waiting = asyncio.ensure_future(anext(results))
+        seen = set()
+        for n in range(9):
+            started: Any = await next_message()
+            seen.add((type(started[1]).__name__, process.shard_of(started[2])))
+            assert await no_message()
+            await process.send(started[2], n)
+            assert await waiting == n
+            waiting = asyncio.ensure_future(anext(results, None))
+        assert await waiting is None
+    assert seen == {("Lock", 0), ("int", 1)}
+
+
 async def lose_the_shard_of_three(chunk: Any) -> tuple[object, ...]:
     """Map where an item takes its shard down; returns what came of it."""
     results: list[Any] = await Task.map(three_kills_its_shard, range(400), chunk=chunk, on=1, on_error="return")

@@ -21,10 +21,13 @@ from otpnode.behaviours.tasks.body import Failure
 from otpnode.behaviours.tasks.foreman import lead
 from otpnode.behaviours.tasks.pace import Pace
 from otpnode.behaviours.tasks.plan import (
+    AGAIN,
     END,
+    GONE,
     HIRED,
     IDLE,
     ITEMS,
+    LOST,
     REPORT,
     SENT,
     WORK,
@@ -63,6 +66,8 @@ class Coordinator:
         self._hiring: dict[int, asyncio.Task[None]] = {}
         self._stillborn: set[Pid] = set()
         self._backlog: deque[tuple[int, list[object]]] = deque()
+        self._homebound: deque[tuple[int, list[object]]] = deque()
+        """What cannot travel, and waits for the foreman of this shard."""
         self._waiting = 0
         self._asker: Sender | None = None
         self._window = Window(order.ordered)
@@ -94,9 +99,11 @@ class Coordinator:
         does: dict[object, Callable[..., Any]] = {
             CALL: self._asked,
             ITEMS: self._pulled,
-            END: self._window.ended,
+            END: self._ended,
             REPORT: self._reported,
-            IDLE: self._idle,
+            IDLE: self._ask_again,
+            LOST: self._lost,
+            GONE: self._gone,
             HIRED: self._hired,
             "EXIT": self._exit,
             "DOWN": self._stop,
@@ -115,11 +122,24 @@ class Coordinator:
 
     # -- the caller -----------------------------------------------------------
 
-    def _asked(self, sender: Sender, request: object, chain: object) -> None:
+    def _asked(self, sender: Sender, request: tuple[str, int], chain: object) -> None:
+        self._reckon(request[1])
         self._asker = sender
         self._window.taken()
 
-    def _pulled(self, items: list[object]) -> None:
+    def _ended(self, count: int) -> None:
+        self._reckon(count)
+        self._window.ended()
+
+    def _reckon(self, count: int) -> None:
+        """See that `count` items have come: where messages are copied, those of one may be lost at once."""
+        lost = count - self._window.pulled
+        if lost > 0:
+            reason = ("undecodable", "an item that was pulled together with this one could not be rebuilt")
+            self._window.done((self._window.pull(lost), [Failure(reason)] * lost, True, 0.0))
+
+    def _pulled(self, first: int, items: list[object]) -> None:
+        self._reckon(first)
         self._backlog.append((self._window.pull(len(items)), items))
         self._waiting += len(items)
 
@@ -162,6 +182,10 @@ class Coordinator:
         if isinstance(came, str) and came not in self._stillborn:
             self._crew[Pid(came)] = Foreman(Pid(came), shard, self._slots(shard), {}, 0, [])
             return
+        if shard == self._here:
+            for first, items in self._homebound:
+                self._window.done((first, [Failure(came)] * len(items), True, 0.0))
+            self._homebound.clear()
         if isinstance(came, UnserializableError) and not self._stays:
             warn(log, f"Task.map runs on shard {self._here} alone: {came}")
             self._stays = True
@@ -189,6 +213,8 @@ class Coordinator:
 
     async def _hand_out(self) -> None:
         """Give every foreman its share, the emptiest first."""
+        if not await self._hand_home():
+            return
         while self._waiting:
             free = [one for one in self._crew.values() if one.reachable and self._has_room(one)]
             if not free or not self._pace.is_enough(self._waiting, self._window.has_ended):
@@ -198,6 +224,8 @@ class Coordinator:
     def _has_room(self, foreman: Foreman) -> bool:
         if foreman.shard != self._here:
             return len(foreman.held) < self._pace.depth(foreman.slots, away=True)
+        if self._is_borrowed:
+            return False
         # What runs here holds up this process: the others get theirs first, unless they take too long to come, and
         # of long items there is never a second one in the queue that would run before their reports are read.
         if self._hiring and self._is_patient:
@@ -216,24 +244,46 @@ class Coordinator:
             self._put_back(first, items)
             return
         except (UnserializableError, MessageTooLargeError) as error:
-            await self._keep_here(first, items, error)
+            await self._hand_apart(foreman, first, items, error)
             return
-        # From here on they may have started: whatever comes, they are not handed out again.
-        foreman.batches += 1
-        foreman.held[first] = Batch(first, len(items), foreman.batches)
-        if foreman.shard != self._here:
-            try:
-                await process.send(foreman.pid, (SENT, first, len(items)))
-            except ProcessNotFoundError:
-                foreman.reachable = False
+        # From here on they may have started: only if they could not even be read are they handed out again.
+        away = foreman.shard != self._here
+        foreman.held[first] = Batch(first, len(items), items if away else [])
+        if away:
+            await self._tell(foreman, (SENT, first, foreman.reports))
 
-    async def _keep_here(self, first: int, items: list[object], error: Exception) -> None:
-        """What cannot travel stays beside its caller, as a spawn would (C9)."""
+    async def _tell(self, foreman: Foreman, message: object) -> None:
+        try:
+            await process.send(foreman.pid, message)
+        except ProcessNotFoundError:
+            foreman.reachable = False
+
+    async def _hand_apart(self, foreman: Foreman, first: int, items: list[object], error: Exception) -> None:
+        """Some item cannot travel: it stays beside its caller, as a spawn would (C9), if it may; the others go."""
+        if len(items) > 1:
+            for offset, item in enumerate(items):
+                await self._hand_to(foreman, first + offset, [item])
+        elif self._order.on == "spread" and foreman.shard != self._here:
+            self._homebound.append((first, items))
+            await self._hire(self._here)
+        else:
+            self._window.done((first, [Failure(error)], True, 0.0))
+
+    async def _hand_home(self) -> bool:
+        """Hand out what has to stay here; False while everything else has to wait for that."""
+        if not self._homebound and not self._is_borrowed:
+            return True
         mine = next((one for one in self._crew.values() if one.shard == self._here), None)
-        if mine is not None:
-            await self._hand_to(mine, first, items)
-            return
-        self._window.done((first, [Failure(error)] * len(items), True, 0.0))
+        others = any(one.held for one in self._crew.values() if one is not mine)
+        if mine is not None and not (others and self._is_borrowed):
+            while self._homebound:
+                await self._hand_to(mine, *self._homebound.popleft())
+        return not self._is_borrowed or not (self._homebound or (mine is not None and mine.held))
+
+    @property
+    def _is_borrowed(self) -> bool:
+        """Whether this shard has no place among the others': what runs here does so while they rest."""
+        return self._here not in self._seats and not self._stays and self._order.on == "spread"
 
     def _take(self, count: int) -> tuple[int, list[object]]:
         """Take up to `count` adjacent items out of the backlog."""
@@ -250,7 +300,7 @@ class Coordinator:
         self._backlog.appendleft((first, items))
         self._waiting += len(items)
 
-    def _reported(self, pid: Pid, parts: list[Part], runners: list[Pid]) -> None:
+    async def _reported(self, pid: Pid, number: int, parts: list[Part], runners: list[Pid]) -> None:
         foreman = self._crew.get(pid)
         if foreman is None:
             return
@@ -260,16 +310,42 @@ class Coordinator:
             self._pace.learn(seconds, len(values))
             self._window.done(part)
             _strike_off(foreman.held, first, len(values))
+        if number:
+            await self._ask_again(pid, number - 1 if parts else number)
+            foreman.reports = number
 
-    def _idle(self, pid: Pid, batches: int) -> None:
-        """Whatever an idle foreman has reported and is not here could not be read here."""
+    # -- what could not be read -----------------------------------------------
+
+    async def _ask_again(self, pid: Pid, number: int) -> None:
+        """Ask for the values of the reports up to `number` that have not come."""
         foreman = self._crew.get(pid)
-        for batch in list(foreman.held.values()) if foreman is not None else ():
-            if batch.number <= batches and foreman is not None:
-                del foreman.held[batch.first]
-                lost = Failure(("undecodable", "the result could not be rebuilt on the caller's shard"))
-                for number in batch.left():
-                    self._window.done((number, [lost], True, 0.0))
+        if foreman is not None:
+            for lost in range(foreman.reports + 1, number + 1):
+                await self._tell(foreman, (AGAIN, lost))
+            foreman.reports = max(foreman.reports, number)
+
+    async def _lost(self, pid: Pid, first: int) -> None:
+        """Send the items of a batch one by one, so that the one that cannot be rebuilt there fails alone."""
+        foreman = self._crew.get(pid)
+        if foreman is None:
+            return
+        items = foreman.held.pop(first).items
+        if len(items) == 1:
+            reason = ("undecodable", "the item could not be rebuilt on its shard")
+            self._window.done((first, [Failure(reason)], True, 0.0))
+        else:
+            for offset, item in enumerate(items):
+                await self._hand_to(foreman, first + offset, [item])
+
+    def _gone(self, pid: Pid, first: int, count: int) -> None:
+        """Of what was sent again some value has not come."""
+        foreman = self._crew.get(pid)
+        held = foreman.held if foreman is not None else {}
+        reason = ("undecodable", "the result could not be rebuilt on the caller's shard")
+        for number in [number for batch in held.values() for number in batch.left()]:
+            if first <= number < first + count:
+                self._window.done((number, [Failure(reason)], True, 0.0))
+                _strike_off(held, number, 1)
 
     # -- the end --------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from msgspec import Struct
 from otpnode import process
 from otpnode.behaviours.common.wire import is_stop_order
 from otpnode.behaviours.tasks.body import Failure, sendable
-from otpnode.behaviours.tasks.plan import IDLE, REPORT, SENT, VALUES, WORK, Part, Plan
+from otpnode.behaviours.tasks.plan import AGAIN, GONE, IDLE, LOST, REPORT, SENT, VALUES, WORK, Part, Plan
 from otpnode.behaviours.tasks.runner import run_chunk, run_timed
 from otpnode.errors import MessageTooLargeError, OtpnodeError, SystemLimitError, UnserializableError
 from otpnode.pid import Pid
@@ -58,13 +58,15 @@ class Shift:
         self._todo: deque[Chunk] = deque()
         self._running: dict[Pid, Chunk] = {}
         self._parts: list[Part] = []
-        self._batches = 0
         self._last_first = -1
         self._coarse = True
         self._size = 1
         self._unreported = 0
         self._reported = 0.0
         self._is_reminded = False
+        self._reports = 0
+        self._kept: deque[tuple[int, Sequence[Part]]] = deque()
+        """The reports of which nobody knows yet whether they could be read, by their numbers."""
         self._away = process.shard_of(coordinator) != process.shard_of(self._me)
 
     async def work(self) -> NoReturn:
@@ -81,7 +83,9 @@ class Shift:
             elif word == WORK:
                 self._given(message[1], message[2])
             elif word == SENT:
-                self._announced(message[1], message[2])
+                await self._announced(message[1], message[2])
+            elif word == AGAIN:
+                await self._send_again(message[1])
             elif word == "DOWN":
                 self._ended(message[3], message[4])
             elif word == LOOK:
@@ -104,7 +108,6 @@ class Shift:
     # -- work comes -----------------------------------------------------------
 
     def _given(self, first: int, items: list[object]) -> None:
-        self._batches += 1
         self._last_first = first
         self._size = len(items)
         if self._plan.single:
@@ -113,11 +116,11 @@ class Shift:
         else:
             self._todo.append(Chunk(first, items))
 
-    def _announced(self, first: int, count: int) -> None:
+    async def _announced(self, first: int, reports: int) -> None:
+        while self._kept and self._kept[0][0] <= reports:
+            self._kept.popleft()
         if first != self._last_first:
-            lost = Failure(("undecodable", "the items could not be rebuilt on this shard"))
-            self._batches += 1
-            self._parts.append((first, [lost] * count, True, 0.0))
+            await process.send(self._coordinator, (LOST, self._me, first))
 
     # -- runners --------------------------------------------------------------
 
@@ -208,13 +211,18 @@ class Shift:
         await self._send(parts)
         self._reported = perf_counter()
         if parts and self._away and not self._running and not self._todo:
-            await process.send(self._coordinator, (IDLE, self._me, self._batches))
+            await process.send(self._coordinator, (IDLE, self._me, self._reports))
 
     async def _send(self, parts: Sequence[Part]) -> None:
+        number = self._reports + 1 if parts and self._away else self._reports
         try:
-            await process.send(self._coordinator, (REPORT, self._me, list(parts), list(self._running)))
+            await process.send(self._coordinator, (REPORT, self._me, number, list(parts), list(self._running)))
         except (UnserializableError, MessageTooLargeError) as error:
             await self._send_apart(parts, error)
+            return
+        if number > self._reports:
+            self._reports = number
+            self._kept.append((number, parts))
 
     async def _send_apart(self, parts: Sequence[Part], error: OtpnodeError) -> None:
         """Some value cannot travel: its item has failed, the others have not."""
@@ -224,3 +232,12 @@ class Shift:
         for first, values, failed, seconds in parts:
             for offset, value in enumerate(values):
                 await self._send([(first + offset, [value], failed, seconds / len(values))])
+
+    async def _send_again(self, number: int) -> None:
+        """Some value of a report could not be rebuilt: let the others come alone."""
+        for kept, parts in self._kept:
+            for first, values, failed, _ in parts if kept == number else ():
+                for offset, value in enumerate(values):
+                    part = (first + offset, [value], failed, 0.0)
+                    await process.send(self._coordinator, (REPORT, self._me, 0, [part], list(self._running)))
+                await process.send(self._coordinator, (GONE, self._me, first, len(values)))

@@ -211,7 +211,7 @@ async def _parts(request: Request, *, ordered: bool) -> AsyncGenerator[Part, Non
         over = False
         while not over:
             try:
-                results = cast(Results, await source.beside(wire.call(coordinator, NEXT, None)))
+                results = cast(Results, await source.beside(wire.call(coordinator, (NEXT, source.count), None)))
             except CallExit as error:
                 raise TaskExit(error.reason) from error
             await source.pull(results.room)
@@ -252,10 +252,12 @@ class Source:
     It is made before there is anything to end, because `items` may refuse to be iterated over.
 
     Attributes:
+        count: how many items were pulled and sent.
         error: what the iterator raised; everything before it is mapped first.
     """
 
     def __init__(self, items: Items) -> None:
+        self.count = 0
         self.error: BaseException | None = None
         self._later = aiter(items) if isinstance(items, AsyncIterable) else None
         self._items = None if isinstance(items, AsyncIterable) else iter(items)
@@ -286,10 +288,10 @@ class Source:
         except Exception as error:
             self.error = error
         if items:
-            await self._send((ITEMS, items))
+            await self._send_items(items)
         if len(items) < room:
             self._items = None
-            await self._send((END,))
+            await self._send((END, self.count))
 
     async def _pull_as_they_come(self, items: AsyncIterator[Any]) -> None:
         while True:
@@ -302,8 +304,12 @@ class Source:
                 # Also a CancelledError, or what ends a process: in this child task it would be seen by nobody.
                 self.error = error
                 break
-            await self._send((ITEMS, [item]))
-        await self._send((END,))
+            await self._send_items([item])
+        await self._send((END, self.count))
+
+    async def _send_items(self, items: list[object]) -> None:
+        await self._send((ITEMS, self.count, items))
+        self.count += len(items)
 
     async def _send(self, message: object) -> None:
         try:

@@ -31,21 +31,30 @@ from msgspec import Struct
 from otpnode.pid import Pid
 
 ITEMS = "items"
-"""``('items', [item, …])`` to the coordinator: pulled."""
+"""``('items', first, [item, …])`` to the coordinator: pulled."""
 END = "end"
-"""``('end',)`` to the coordinator: there are no more."""
+"""``('end', count)`` to the coordinator: there are no more than these."""
 NEXT = "next"
-"""The request of a call to the coordinator; answered by `Results`."""
+"""``('next', count)``, the request of a call to the coordinator: so many were pulled; answered by `Results`."""
 HIRED = "hired"
 """``('hired', shard, pid | exception)`` from the coordinator to itself: a foreman has, or has not, started."""
 WORK = "work"
 """``('work', first, [item, …])`` to a foreman."""
 SENT = "sent"
-"""``('sent', first, count)`` behind it, in scalars: if the items cannot be read there, this can."""
+"""``('sent', first, reports)`` behind it, in scalars: if the items cannot be read there, this can. It also tells
+how many reports have come, which the foreman need not keep any longer."""
+LOST = "lost"
+"""``('lost', foreman, first)`` from a foreman: the batch could not be read; its items come again, each on its own."""
 REPORT = "report"
-"""``('report', foreman, [Part, …], [pid, …])`` from a foreman: what is done, and the runners at work."""
+"""``('report', foreman, number, [Part, …], [pid, …])`` from a foreman: what is done, and the runners at work.
+`number` counts those with parts, and a gap tells of one that could not be read; 0 beside the coordinator, and for
+what comes again."""
 IDLE = "idle"
-"""``('idle', foreman, batches)`` behind a report: all of that many batches are done and reported."""
+"""``('idle', foreman, number)`` behind the report after which a foreman has nothing to do."""
+AGAIN = "again"
+"""``('again', number)`` to a foreman: send the values of that report, each on its own."""
+GONE = "gone"
+"""``('gone', foreman, first, count)`` behind those values, in scalars: what has not come now never will."""
 VALUES = "values"
 """``('values', pid, [value, …], failed, seconds)`` from a runner to its foreman."""
 
@@ -111,8 +120,8 @@ class Foreman(Struct):
         pid: its process.
         shard: where.
         slots: runners it has at once.
-        held: batches handed to it and not done: first item → how many are missing, by number.
-        batches: how many it was ever handed.
+        held: batches handed to it and not done, by their first items.
+        reports: how many with parts it has sent, as far as is known.
         runners: the pids at work, as last reported.
         reachable: False once a message could not be sent.
     """
@@ -121,7 +130,7 @@ class Foreman(Struct):
     shard: int
     slots: int
     held: dict[int, Batch]
-    batches: int
+    reports: int
     runners: list[Pid]
     reachable: bool = True
 
@@ -132,13 +141,13 @@ class Batch(Struct):
     Attributes:
         first: number of the first.
         size: how many.
-        number: which batch of this foreman's.
+        items: themselves, where they may have to be sent again.
         missing: the numbers of those without a value, once some but not all have one.
     """
 
     first: int
     size: int
-    number: int
+    items: list[object]
     missing: set[int] | None = None
 
     def done(self, first: int, count: int) -> bool:

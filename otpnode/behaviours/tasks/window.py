@@ -10,6 +10,9 @@ class Window:
 
     Args:
         ordered: whether results leave in the order of the items.
+
+    Attributes:
+        pulled: how many items are here, or were.
     """
 
     def __init__(self, ordered: bool) -> None:
@@ -18,15 +21,15 @@ class Window:
         self._ordered = ordered
         self._early: dict[int, Part] = {}
         self._next = 0
-        self._pulled = 0
+        self.pulled = 0
         self._granted = 0
         self._left = 0
         self._taken = 0
 
     def pull(self, count: int) -> int:
         """`count` more items are here; returns the number of the first."""
-        first = self._pulled
-        self._pulled += count
+        first = self.pulled
+        self.pulled += count
         return first
 
     def ended(self) -> None:
@@ -65,4 +68,4 @@ class Window:
     @property
     def is_over(self) -> bool:
         """Whether all results have left or are ready, and no more will be."""
-        return self.has_ended and self._left + sum(len(part[1]) for part in self.ready) == self._pulled
+        return self.has_ended and self._left + sum(len(part[1]) for part in self.ready) == self.pulled
