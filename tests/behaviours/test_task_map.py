@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Iterator
 from itertools import count
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 import otpnode
-from otpnode import RemoteError, Task, TaskExit, TaskTimeoutError, UnserializableError, process
+from otpnode import RemoteError, Task, TaskExit, TaskTimeoutError, process
 from tests.behaviours.jobs import (
-    Counted,
-    CountedLater,
-    Unreadable,
-    a_lock,
-    broken_at_five,
-    broken_at_five_later,
     compute_and_tell,
-    kind_of,
-    messages,
     report,
     square,
     square_later,
@@ -32,37 +23,10 @@ from tests.behaviours.jobs import (
     three_is_odd,
     three_never_ends,
     three_waits_for_ever,
-    unreadable,
     where,
 )
+from tests.behaviours.maps import CHUNKS, FEW, Chunk, nothing_left
 from tests.behaviours.servers import SOON, cut_short, ending_of, next_message, no_message, on_a_node
-
-Chunk = int | Literal["auto"]
-
-FEW = [0] * 200
-"""Items that take so little time that they travel many at once."""
-
-CHUNKS = pytest.mark.parametrize("chunk", [1, 3, "auto"])
-
-
-async def nothing_left() -> None:
-    """Wait until no process of a map is there, and see that nothing of it is in the caller."""
-    await nothing_left_but_messages()
-    assert await no_message()
-
-
-async def nothing_left_but_messages() -> None:
-    """The same where the items have sent some."""
-    me = process.self() or ""
-    for _ in range(1000):
-        labels = [await process.process_info(pid, "label") for pid in process.processes()]
-        if not any("Task.map" in str(label) for label in labels):
-            break
-        await process.sleep(0.01)  # sleep: the processes of the map are ended by signals nobody can wait for
-    else:
-        raise AssertionError(labels)
-    assert await process.process_info(me, "monitors") == []
-    assert await process.process_info(me, "links") == []
 
 
 @CHUNKS
@@ -210,105 +174,6 @@ async def test_tk03_no_more_run_at_once_than_allowed() -> None:
     await nothing_left()
 
 
-@pytest.mark.parametrize("items", [Counted, CountedLater])
-@on_a_node
-async def test_tk03_items_are_pulled_as_results_leave(items: type[Counted]) -> None:
-    me = process.self() or ""
-    endless = items(me)
-    async with Task.map(report, endless, max_concurrency=3) as results:
-        first = asyncio.ensure_future(anext(results))
-        running: list[Any] = [await next_message() for _ in range(3)]
-        with pytest.raises(TimeoutError):
-            await process.receive(0.05)
-        assert endless.pulled <= 6
-        await process.send(min(running, key=lambda message: message[1])[2], "done")
-        assert await first == "done"
-        assert endless.pulled <= 6
-    await nothing_left_but_messages()
-    assert endless.pulled <= 6
-
-
-@CHUNKS
-@on_a_node
-async def test_tk03_an_endless_iterator_is_never_far_ahead(chunk: Chunk) -> None:
-    endless = Counted()
-    seen = 0
-    async for n in Task.map(square, endless, chunk=chunk):
-        assert n == seen * seen
-        seen += 1
-        assert endless.pulled <= seen + 2 * process.schedulers() * 2 * 8192
-        if seen == 20_000:
-            break
-    pulled = endless.pulled
-    await nothing_left()
-    assert endless.pulled == pulled
-
-
-@CHUNKS
-@on_a_node
-async def test_tk03_an_iterator_that_fails_does_so_behind_its_items(chunk: Chunk) -> None:
-    for items in (broken_at_five, broken_at_five_later):
-        seen = []
-        with pytest.raises(OSError, match="too soon"):
-            async for n in Task.map(square, items(), chunk=chunk):
-                seen.append(n)
-        assert seen == [0, 1, 4, 9, 16]
-        with pytest.raises(OSError, match="too soon"):
-            await Task.map(square, items(), chunk=chunk)
-    await nothing_left()
-
-
-@pytest.mark.parametrize("error", [asyncio.CancelledError, KeyboardInterrupt, process.ProcessExit])
-@on_a_node
-async def test_tk03_an_async_iterator_may_fail_with_anything(error: Any) -> None:
-    seen = []
-
-    async def items() -> AsyncIterator[int]:
-        for n in range(5):
-            yield n
-        raise error("enough")
-
-    with pytest.raises(error, match="enough"):
-        async with asyncio.timeout(SOON):
-            async for n in Task.map(square, items()):
-                seen.append(n)
-    assert seen == [0, 1, 4, 9, 16]
-    await nothing_left()
-
-
-class Closed:
-    """Refuses to be iterated over."""
-
-    def __iter__(self) -> Iterator[int]:
-        raise OSError("the file is closed")
-
-
-class ClosedLater:
-    """The same, asynchronously."""
-
-    def __aiter__(self) -> AsyncIterator[int]:
-        raise OSError("the file is closed")
-
-
-@pytest.mark.parametrize("items", [Closed, ClosedLater])
-@on_a_node
-async def test_tk03_what_refuses_to_be_iterated_over_leaves_nothing(items: Any) -> None:
-    with pytest.raises(OSError, match="closed"):
-        await Task.map(square, items())
-    with pytest.raises(OSError, match="closed"):
-        await anext(Task.map(square, items()))
-    await nothing_left()
-
-
-@on_a_node
-async def test_tk03_items_are_pulled_in_the_callers_own_process() -> None:
-    me = process.self() or ""
-    for n in (1, 2, 3, None):
-        await process.send(me, n)
-    assert await Task.map(square, messages()) == [1, 4, 9]
-    assert await no_message()
-
-
 @on_a_node
 async def test_tk03_dropped_it_ends_what_runs() -> None:
     me = process.self() or ""
@@ -386,72 +251,6 @@ async def test_rc10_maps_run_in_child_tasks_beside_the_owners_own_receive() -> N
     assert [await next_message() for _ in waits] == ["done", "done"]
     assert [len(wait.result()) for wait in waits] == [30, 30]
     await nothing_left()
-
-
-@CHUNKS
-@on_a_node
-async def test_tk03_a_result_that_cannot_travel_is_its_items_failure(chunk: Chunk) -> None:
-    results: list[Any] = await Task.map(a_lock, range(7), chunk=chunk, on_error="return")
-    assert results[:3] + results[4:] == [0, 1, 2, 4, 5, 6]
-    if isinstance(results[3], TaskExit):
-        assert isinstance(results[3].reason, UnserializableError)
-
-
-@CHUNKS
-@on_a_node
-async def test_tk03_a_result_that_cannot_be_rebuilt_is_its_items_failure(chunk: Chunk) -> None:
-    far = process.schedulers() - 1
-    results: list[Any] = await Task.map(unreadable, [*FEW, 3, *FEW], chunk=chunk, on_error="return", on=far)
-    assert results[:200] + results[201:] == FEW + FEW
-    assert isinstance(results[200], TaskExit if far else Unreadable)
-    await nothing_left()
-
-
-@CHUNKS
-@on_a_node
-async def test_tk03_an_item_that_cannot_be_rebuilt_fails_alone(chunk: Chunk) -> None:
-    far = process.schedulers() - 1
-    items = [*FEW, Unreadable(), *FEW, Unreadable()]
-    results: list[Any] = await Task.map(kind_of, items, chunk=chunk, on_error="return", on=far)
-    assert results[:200] + results[201:-1] == ["int"] * 400
-    if far:
-        assert [getattr(result, "index", None) for result in (results[200], results[-1])] == [200, 401]
-    await nothing_left()
-
-
-@CHUNKS
-@on_a_node
-async def test_tk03_an_item_that_cannot_travel_to_where_it_must_run_fails_alone(chunk: Chunk) -> None:
-    far = process.schedulers() - 1
-    results: list[Any] = await Task.map(
-        kind_of, [*range(5), asyncio.Lock(), *range(5)], chunk=chunk, on_error="return", on=far
-    )
-    assert results[:5] + results[6:] == ["int"] * 10
-    if far:
-        assert isinstance(results[5].reason, UnserializableError)
-
-
-@pytest.mark.parametrize("chunk", [1, 3, 50, "auto"])
-def test_tk03_where_messages_are_copied_an_item_that_cannot_be_rebuilt_hides_no_other(chunk: Chunk) -> None:
-    async def program() -> list[Any]:
-        items = [*range(20), Unreadable(), *range(20)]
-        async with asyncio.timeout(SOON):
-            return await Task.map(kind_of, items, chunk=chunk, on_error="return")
-
-    results = otpnode.run(program, copy_messages=True)
-    assert isinstance(results, list)
-    assert len(results) == 41
-    assert isinstance(results[20], TaskExit)
-
-
-@on_a_node
-async def test_tk03_what_cannot_travel_is_mapped_beside_the_caller() -> None:
-    seen: list[int] = []
-    assert await Task.map(lambda n: seen.append(n), range(5)) == [None] * 5
-    assert sorted(seen) == [0, 1, 2, 3, 4]
-    lock = asyncio.Lock()
-    for most in (None, 1):
-        assert await Task.map(kind_of, [1, lock, "x", lock], max_concurrency=most) == ["int", "Lock", "str", "Lock"]
 
 
 @on_a_node
