@@ -136,6 +136,19 @@ async def test_tk03_a_result_that_cannot_travel_is_its_items_failure(chunk: Chun
 
 
 @CHUNKS
+def test_tk03_where_messages_are_copied_a_result_that_cannot_travel_fails_alone(chunk: Chunk) -> None:
+    ran: list[int] = []
+
+    async def program() -> list[Any]:
+        return await Task.map(lambda n: ran.append(n) or a_lock(n), range(7), chunk=chunk, on_error="return")
+
+    results: Any = otpnode.run(program, copy_messages=True)
+    assert results[:3] + results[4:] == [0, 1, 2, 4, 5, 6]
+    assert isinstance(results[3].reason, UnserializableError)
+    assert sorted(ran) == list(range(7))
+
+
+@CHUNKS
 @on_a_node
 async def test_tk03_a_result_that_cannot_be_rebuilt_is_its_items_failure(chunk: Chunk) -> None:
     far = process.schedulers() - 1

@@ -11,6 +11,7 @@ from typing import Any, cast
 from otpnode import process
 from otpnode.behaviours.tasks.body import Failure, sendable, value_of
 from otpnode.behaviours.tasks.plan import VALUES
+from otpnode.errors import MessageTooLargeError, UnserializableError
 from otpnode.pid import Pid
 
 FEW = 64
@@ -60,7 +61,19 @@ async def run_chunk(foreman: Pid, func: Callable[[object], Any], items: list[obj
         await process.link(foreman)
         raise
     finally:
-        await process.send(foreman, (VALUES, process.self(), values, failed, perf_counter() - began))
+        await _deliver(foreman, values, failed, perf_counter() - began)
+
+
+async def _deliver(foreman: Pid, values: list[object], failed: bool, seconds: float) -> None:
+    try:
+        await process.send(foreman, (VALUES, process.self(), values, failed, seconds))
+    except (UnserializableError, MessageTooLargeError) as error:
+        # Messages are copied inside a shard too (`copy_messages`): the item has failed, the others have not.
+        if len(values) == 1:
+            await _deliver(foreman, [Failure(error)], True, seconds)
+            return
+        for value in values:
+            await _deliver(foreman, [value], failed, seconds / len(values))
 
 
 def _fill(values: list[object], func: Callable[[object], object], items: list[object]) -> None:
