@@ -14,7 +14,7 @@ from otpnode import process
 from otpnode.behaviours.server.gen_server import GenServer
 from otpnode.behaviours.supervision.specs import child
 from otpnode.behaviours.supervision.supervisor import Supervisor
-from tests.behaviours.servers import Plain, next_message, no_message, on_a_node
+from tests.behaviours.servers import SOON, Plain, next_message, no_message, on_a_node
 
 
 @on_a_node(only=("loop", "pipe"), why="one loop has one shard")
@@ -59,6 +59,31 @@ async def lose_a_shard() -> tuple[object, ...]:
 @pytest.mark.rule("GS-03", on="pipe")
 def test_sv10_a_child_whose_shard_is_killed_comes_back_on_a_live_one() -> None:
     assert otpnode.run(lose_a_shard, schedulers=2, log_level="critical") == (1, True, "noconnection", True)
+
+
+async def call_while_down() -> tuple[object, object]:
+    """Kill the shard of a server; return what calls say while it is down, and when it is up again."""
+    server = await Resident.start([process.self()], on=1)
+    await next_message()
+    victim = await Resident.call(server, "pid")
+    await process.subscribe_shards()
+    os.kill(victim, signal.SIGKILL)
+    reasons = []
+    for _ in ("while it is down", "when it is up again"):
+        change: Any = await process.receive(SOON)
+        with pytest.raises(otpnode.CallExit) as caught:
+            await Resident.call(server, "pid")
+        reasons.append((change[0], caught.value.reason))
+    return reasons[0], reasons[1]
+
+
+@pytest.mark.os_processes
+@pytest.mark.rule("GS-03", on="pipe")
+def test_gs03_a_call_says_whether_the_server_is_dead_or_its_shard_down() -> None:
+    assert otpnode.run(call_while_down, schedulers=2, log_level="critical") == (
+        ("shard_down", "noconnection"),
+        ("shard_up", "noproc"),
+    )
 
 
 async def program_of_a_tree() -> str:
