@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}; what is for the program stands behind `--`")
     if options.command == "version":
-        print(f"otpnode {otpnode.__version__} (Python {sys.version.split()[0]}, {_libraries()})")
+        print(_version())
         sys.exit(0)
     sys.exit(_start(options, app_args))
 
@@ -59,10 +59,18 @@ def _start(options: argparse.Namespace, app_args: list[str]) -> int:
         return USAGE
 
 
+def _version() -> str:
+    return f"otpnode {otpnode.__version__} (Python {sys.version.split()[0]}, {_libraries()})"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="otpnode", description="Erlang's processes for Python, on every core.", allow_abbrev=False
+        prog="otpnode",
+        description="Erlang's processes for Python, on every core.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,  # The version is one line, however long.
+        allow_abbrev=False,
     )
+    parser.add_argument("--version", action="version", version=_version(), help="the same as the command version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     commands.add_parser("version", help="print the version and leave")
     start_command = commands.add_parser(

@@ -95,9 +95,10 @@ def test_modules_come_from_the_current_directory_or_from_app_dir(launch: Launch,
     assert "--app-dir" in run.err, run.told()
 
 
+@pytest.mark.parametrize("word", ["version", "--version"])
 @pytest.mark.parametrize("pure", ["", "1"])
-def test_version_names_otpnode_and_python(launch: Launch, pure: str) -> None:
-    run = launch([sys.executable, "-m", "otpnode", "version"], OTPNODE_PURE=pure)
+def test_version_names_otpnode_and_python(launch: Launch, pure: str, word: str) -> None:
+    run = launch([sys.executable, "-m", "otpnode", word], OTPNODE_PURE=pure)
     run.ends_with(0)
     python = re.escape(sys.version.split()[0])
     assert re.fullmatch(rf"otpnode {re.escape(otpnode.__version__)} \(Python {python}, .*\)\n", run.out), run.told()
