@@ -47,6 +47,7 @@ log = logging.getLogger("otpnode.task")
 PATIENCE = "patience"
 PATIENCE_SECONDS = 0.1
 """How long the caller's shard gets no work while foremen elsewhere are still to come."""
+NO_RESULTS = Results([], 0, False)
 
 
 async def coordinate(caller: Pid | None, order: Order) -> NoReturn:
@@ -350,7 +351,9 @@ class Coordinator:
     # -- the end --------------------------------------------------------------
 
     async def _stop(self, *_: object) -> NoReturn:
-        """End everything below, and see it ended."""
+        """End everything below, and see it ended; who waits for results is not kept waiting for that."""
+        if self._asker is not None:
+            reply(self._asker, NO_RESULTS)
         for hire in self._hiring.values():
             hire.cancel()
         for foreman in self._crew.values():
@@ -361,6 +364,8 @@ class Coordinator:
             message = cast("tuple[Any, ...]", await process.receive())
             if message[0] == "EXIT":
                 self._crew.pop(message[1], None)
+            elif message[0] == CALL:
+                reply(message[1], NO_RESULTS)
         raise process.ProcessExit(SHUTDOWN)
 
 

@@ -19,6 +19,7 @@ from collections.abc import (
 )
 from contextlib import aclosing
 from itertools import islice
+from types import AsyncGeneratorType
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from msgspec import Struct
@@ -102,6 +103,7 @@ class TaskMap(Generic[R]):
         seconds = wire.check_timeout(timeout)
         self._request = Request(func, items, max_concurrency, seconds, ordered, chunk, on_error, on)
         self._results: AsyncGenerator[R, None] | None = None
+        self._course = Course()
         self._broken = ""
 
     def __await__(self) -> Generator[Any, None, list[R]]:
@@ -109,7 +111,8 @@ class TaskMap(Generic[R]):
 
     async def _all(self) -> list[Any]:
         self._begin()
-        return await _listed(self._request)
+        self._course.is_listed = True
+        return await _listed(self._request, self._course)
 
     def __aiter__(self) -> AsyncIterator[R]:
         return self
@@ -134,15 +137,53 @@ class TaskMap(Generic[R]):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End what still runs, and wait until it has ended."""
-        if self._results is not None:
+        """End what still runs, and wait until it has ended.
+
+        A child task that waits for results meanwhile gets a `RuntimeError`.
+        """
+        if self._results is None:
+            return
+        if cast("AsyncGeneratorType[R, None]", self._results).ag_running or self._course.is_listed:
+            await self._course.close()
+        else:
             await self._results.aclose()
 
     def _begin(self) -> None:
         if self._results is not None:
             raise RuntimeError("this map has begun already; call Task.map again for another one")
         # Nothing in the generator refers to this object, so that dropping the object drops, and closes, it.
-        self._results = cast("AsyncGenerator[R, None]", _streamed(self._request))
+        self._results = cast("AsyncGenerator[R, None]", _streamed(self._request, self._course))
+
+
+class Course:
+    """What a map at work shares with whoever closes it while a child task waits for its results.
+
+    A generator that runs cannot be closed: the coordinator is ended instead, and with it the wait.
+    """
+
+    def __init__(self) -> None:
+        self.coordinator: Pid | None = None
+        self.is_listed = False
+        self._is_closing = False
+        self._over = asyncio.Event()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+
+    def check(self) -> None:
+        """Raise what ends the wait, once the map is being closed."""
+        if self._is_closing:
+            raise RuntimeError("this map was closed while a child task waited for its results, which are lost")
+
+    async def close(self) -> None:
+        """End the map, and wait until whoever waits for its results has left it."""
+        self._is_closing = True
+        if self.coordinator is not None:
+            await process.exit(self.coordinator, SHUTDOWN)
+        await self._over.wait()
 
 
 def _check_count(name: str, value: object, wanted: str) -> None:
@@ -150,10 +191,10 @@ def _check_count(name: str, value: object, wanted: str) -> None:
         raise ValueError(f"{name} must be {wanted}, not {value!r}")
 
 
-async def _listed(request: Request) -> list[Any]:
+async def _listed(request: Request, course: Course) -> list[Any]:
     """Collect everything, as it comes; a list has no use for the window that order needs."""
     parts: list[Part] = []
-    async with aclosing(_parts(request, ordered=False)) as coming:
+    async with aclosing(_parts(request, course, ordered=False)) as coming:
         async for part in coming:
             if part[2]:
                 _replace_failures(part, request.on_error)
@@ -163,8 +204,8 @@ async def _listed(request: Request) -> list[Any]:
     return [value for part in parts for value in part[1]]
 
 
-async def _streamed(request: Request) -> AsyncGenerator[Any, None]:
-    async with aclosing(_parts(request, ordered=request.ordered)) as coming:
+async def _streamed(request: Request, course: Course) -> AsyncGenerator[Any, None]:
+    async with aclosing(_parts(request, course, ordered=request.ordered)) as coming:
         async for first, values, failed, _ in coming:
             for offset, value in enumerate(values):
                 if failed and type(value) is Failure:
@@ -194,35 +235,42 @@ def _failed(failure: Failure, index: int, on_error: str) -> TaskExit:
     return error
 
 
-async def _parts(request: Request, *, ordered: bool) -> AsyncGenerator[Part, None]:
+async def _parts(request: Request, course: Course, *, ordered: bool) -> AsyncGenerator[Part, None]:
     """Run the map and yield what is done, until all is; ends it when closed."""
-    me = process.self()
-    source = Source(request.items)
-    coordinator = await process.spawn(
-        coordinate,
-        (me, request.order(ordered)),
-        on="local",
-        mailbox_limit=None,
-        trap_exits=True,
-        label=f"Task.map of {getattr(request.func, '__qualname__', 'a callable')}",
-    )
+    with course:
+        source = Source(request.items)
+        coordinator = course.coordinator = await process.spawn(
+            coordinate,
+            (process.self(), request.order(ordered)),
+            on="local",
+            mailbox_limit=None,
+            trap_exits=True,
+            label=f"Task.map of {getattr(request.func, '__qualname__', 'a callable')}",
+        )
+        try:
+            source.begin(coordinator)
+            over = False
+            while not over:
+                course.check()
+                results = await _next(coordinator, source, course)
+                await source.pull(results.room)
+                course.check()
+                for part in results.parts:
+                    yield part
+                over = results.over
+            if source.error is not None:
+                raise source.error
+        finally:
+            source.close()
+            await _close(coordinator)
+
+
+async def _next(coordinator: Pid, source: Source, course: Course) -> Results:
     try:
-        source.begin(coordinator)
-        over = False
-        while not over:
-            try:
-                results = cast(Results, await source.beside(wire.call(coordinator, (NEXT, source.count), None)))
-            except CallExit as error:
-                raise TaskExit(error.reason) from error
-            await source.pull(results.room)
-            for part in results.parts:
-                yield part
-            over = results.over
-        if source.error is not None:
-            raise source.error
-    finally:
-        source.close()
-        await _close(coordinator)
+        return cast(Results, await source.beside(wire.call(coordinator, (NEXT, source.count), None)))
+    except CallExit as error:
+        course.check()
+        raise TaskExit(error.reason) from error
 
 
 async def _close(coordinator: Pid) -> None:
@@ -263,6 +311,7 @@ class Source:
         self._items = None if isinstance(items, AsyncIterable) else iter(items)
         self._permits = asyncio.Semaphore(0)
         self._puller: asyncio.Task[None] | None = None
+        self._is_closed = False
 
     def begin(self, coordinator: Pid) -> None:
         """Say who gets the items."""
@@ -301,6 +350,8 @@ class Source:
             except StopAsyncIteration:
                 break
             except BaseException as error:
+                if self._is_closed:
+                    return
                 # Also a CancelledError, or what ends a process: in this child task it would be seen by nobody.
                 self.error = error
                 break
@@ -319,5 +370,6 @@ class Source:
 
     def close(self) -> None:
         """Pull no more."""
+        self._is_closed = True
         if self._puller is not None:
             self._puller.cancel()
