@@ -7,6 +7,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from importlib import import_module
 from types import FrameType
 from typing import TypedDict, Unpack, cast
@@ -105,7 +106,7 @@ def run(
     Raises:
         BaseException: what `main` raised, with its traceback.
         NodeDownError: the node ended without a result.
-        KeyboardInterrupt: Ctrl-C, after the orderly stop.
+        KeyboardInterrupt: Ctrl-C, after the orderly stop; at once after a second one.
         SystemExit: `stop` was called with a code other than 0.
         ValueError, TypeError: bad settings.
     """
@@ -135,11 +136,19 @@ def _sharded() -> Callable[[NodeConfig, Callable[..., object], tuple[object, ...
 
 def run_here(config: NodeConfig, main: Callable[..., object], args: tuple[object, ...]) -> object:
     """Run on one loop of this OS process, in this thread."""
-    with asyncio.Runner(loop_factory=loop_factory(config.loop)) as runner:
-        loop = runner.get_loop()
+    with ExitStack() as stack:
+        loop = stack.enter_context(asyncio.Runner(loop_factory=loop_factory(config.loop))).get_loop()
         interrupts = Interrupts(loop)
-        with interrupts, raised_thresholds():
-            end = _run_until(loop, loop.create_task(_one_loop(config, main, args, interrupts)), interrupts)
+        try:
+            with interrupts, raised_thresholds():
+                end = _run_until(loop, loop.create_task(_one_loop(config, main, args, interrupts)), interrupts)
+        except KeyboardInterrupt:
+            if interrupts.count > 1:
+                # The runner would let the loop run on, and with it whatever computes there.
+                stack.pop_all()
+                _abandon(loop, interrupts.node)
+                raise KeyboardInterrupt from None
+            raise
     if interrupts.count:
         raise KeyboardInterrupt
     if isinstance(end, int):
@@ -153,6 +162,15 @@ def run_here(config: NodeConfig, main: Callable[..., object], args: tuple[object
     if end.ended_badly is not None:
         raise NodeDownError(f"main, or the process it returned, ended: {end.ended_badly!r}")
     return end.value
+
+
+def _abandon(loop: asyncio.AbstractEventLoop, local: LocalNode | None) -> None:
+    """Leave a loop for ever with all that is in it, which then has no more to say."""
+    loop.set_exception_handler(lambda loop, context: None)
+    if local is not None:
+        local.leave()
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 def _run_until(
@@ -173,7 +191,7 @@ async def _one_loop(
     config: NodeConfig, main: Callable[..., object], args: tuple[object, ...], interrupts: Interrupts
 ) -> MainEnd | int:
     async with _local_node(config) as local:
-        interrupts.on_first = lambda: local.shard.request_stop(130)
+        interrupts.node = local
 
         def started(pid: str) -> None:
             local.main = pid
@@ -190,13 +208,16 @@ async def _one_loop(
 
 
 class Interrupts:
-    """Ctrl-C on one loop: the first is the orderly stop, the second raises here and now."""
+    """Ctrl-C on one loop: the first is the orderly stop, the second raises here and now and drops what is left.
+
+    Code that swallows the second, or is inside C, is ended by the third with the whole OS process.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._before: object = None
         self.count = 0
-        self.on_first: Callable[[], object] | None = None
+        self.node: LocalNode | None = None
 
     def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
@@ -209,6 +230,17 @@ class Interrupts:
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
-        if self.count > 1 or self.on_first is None:
-            raise KeyboardInterrupt
-        self._loop.call_soon_threadsafe(self.on_first)
+        if self.count == 1 and self.node is not None:
+            node = self.node
+            self._loop.call_soon_threadsafe(lambda: node.shard.request_stop(130))
+            return
+        if self.count > 1:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            if self.node is not None:
+                self.node.stop_now()
+            self._loop.call_soon_threadsafe(_interrupt)
+        raise KeyboardInterrupt
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt

@@ -199,6 +199,16 @@ class Deaths:
         shard.on_death(proc)
 
 
+class NoMoreDeaths(Deaths):
+    """In their place once the node ends now: the end of a step is followed by no other step, but ends the loop."""
+
+    __slots__ = ()
+
+    def ended(self, proc: Proc, how: BaseException) -> None:
+        """Leave the loop."""
+        raise KeyboardInterrupt
+
+
 def _leave_out_our_frames(error: BaseException) -> None:
     """Begin the traceback where the user's code begins: the frame that drove it says nothing."""
     trace = error.__traceback__

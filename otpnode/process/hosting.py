@@ -97,11 +97,24 @@ class LocalNode:
         try:
             await self._stop_processes()
         finally:
-            CURRENT.reset(token)
-            self._shard.close()
-            self._shard = None
-            if self._release is not None:
-                self._release()
+            # Without a shard the loop was left meanwhile, and this coroutine is only being freed.
+            if self._shard is not None:
+                CURRENT.reset(token)
+                self.leave()
+
+    def stop_now(self) -> None:
+        """Let no step of a process follow the running one; safe in a signal handler."""
+        if self._shard is not None:
+            stopping.stop_now(self._shard)
+
+    def leave(self) -> None:
+        """Leave the loop, whatever runs there."""
+        if self._shard is None:
+            return
+        self._shard.close()
+        self._shard = None
+        if self._release is not None:
+            self._release()
 
 
 class MainEnd:

@@ -13,6 +13,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from otpnode.process.current import here
+from otpnode.process.deaths import NoMoreDeaths
 from otpnode.process.proc import Proc
 from otpnode.reasons import KILL, SHUTDOWN
 from otpnode.signals import Exit2
@@ -56,6 +57,20 @@ async def stop_rest(shard: Shard, grace: float) -> None:
     while _any(shard):
         await _signal_all(shard, [*shard.table.live, *shard.table.exiting], KILL, inf)
         await _gone(shard, lambda: not _any(shard), shard.deadlines.now() + 2 * shard.config.kill_grace)
+
+
+def stop_now(shard: Shard) -> None:
+    """End no process, but let none go on: the end of the running step ends the loop, which must not run again.
+
+    uvloop still calls whatever is due before it leaves: what begins there begins with a cancellation.
+    """
+    shard.accepting = False
+    shard.deaths = NoMoreDeaths(shard)
+    shard.queue.halt()
+    for proc in (*shard.table.live.values(), *shard.table.exiting.values()):
+        for child in tuple(proc.children or ()):
+            child.cancel()
+        proc.cancel()
 
 
 def _is_root(shard: Shard, proc: Proc) -> bool:
