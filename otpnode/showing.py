@@ -55,6 +55,13 @@ def shown(value: object, limit: int) -> str:
     return Look(limit).at(value)
 
 
+def cut(text: str, size: int) -> str:
+    """Return the beginning of `text`, at most `size` bytes of UTF-8; what UTF-8 has no bytes for is escaped."""
+    if text.isascii():
+        return text[:size]
+    return text[:size].encode("utf-8", "backslashreplace")[:size].decode("utf-8", "ignore")
+
+
 class TakesTooLong(BaseException):
     """The time for hand-written code is over; no ``except Exception`` of that code stops it."""
 

@@ -16,6 +16,7 @@ from otpnode.behaviours.server.gen_server import GenServer
 from otpnode.behaviours.supervision.specs import child
 from otpnode.behaviours.supervision.supervisor import Supervisor
 from otpnode.reporting import emit
+from otpnode.showing import cut
 from tests.behaviours.monsters import Broken, Ear, Misformatted, Monster, SilentId, listen, reports
 from tests.behaviours.servers import (
     SOON,
@@ -137,6 +138,43 @@ async def test_a_report_shows_ten_messages_and_is_16_kib_at_most() -> None:
     assert [one[:3] for one in otp["mailbox"]] == [f"({number}," for number in range(10)]
     assert len(text) <= 16 * 1024
     assert sum(len(str(part)) for part in otp.values()) <= 16 * 1024
+
+
+class Worded(GenServer[str]):
+    """Fails with what it is cast."""
+
+    def init(self, state: str) -> str:
+        return state
+
+    def handle_cast(self, request: object, /) -> None:
+        raise ValueError(request)
+
+
+@pytest.mark.parametrize("character", ["é", "☃", "🦉"])
+@on_a_node
+async def test_a_report_is_16_kib_of_utf8_at_most(character: str) -> None:
+    ear = await listen()
+    long = character * 10**4
+    # Beginnings that differ, so that some of the cuts would fall inside a character.
+    pid = await Worded.start(["xy" + long], label="z" + long)
+    await system.suspend(pid)
+    await Worded.cast(pid, long)
+    for number in range(10):
+        await process.send(pid, "q" * number + long)
+    ref = await process.monitor(pid)
+    await system.resume(pid)
+    await process.receive(SOON, ref=ref)
+    ((_, text, otp, _),) = await reports(ear)
+    assert 8 * 1024 < len(text.encode()) <= 16 * 1024
+    assert sum(len(str(part).encode()) for part in otp.values()) <= 16 * 1024
+    assert all(character in str(otp[part]) for part in KEYS - {"report", "pid", "shard", "ancestors"})
+    assert "\ufffd" not in text
+
+
+def test_what_utf8_has_no_bytes_for_is_escaped() -> None:
+    assert cut("é\ud800", 8) == "é\\ud800"
+    assert cut("é\ud800", 7) == "é\\ud80"
+    assert cut("é\ud800", 1) == ""
 
 
 ODD = ("itself", "raising", "recursing", "exiting", "no text", "endless", "unreadable", "nameless", "verbose")

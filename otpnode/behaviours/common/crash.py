@@ -18,18 +18,20 @@ from otpnode.behaviours.common.control import Status
 from otpnode.behaviours.common.starting import ancestors
 from otpnode.reasons import traceback_text
 from otpnode.reporting import emit as emit
+from otpnode.showing import cut
 from otpnode.showing import shown as shown
 
 crash_log = logging.getLogger("otpnode.crash")
 
 MAX_REPORT = 16 * 1024
-"""Longest report, in characters."""
+"""Longest report, in bytes of UTF-8, as are its parts."""
 MAX_MAILBOX = 10
 _TRACEBACK = 5500
 _STATE = 4000
 _MESSAGE = 1500
 _REASON = 1000
 _QUEUED = 150
+_LABEL = 200
 
 
 def warn(log: logging.Logger, text: str) -> None:
@@ -62,14 +64,14 @@ async def report_crash(status: Status, error: BaseException | None) -> None:
     fields: dict[str, object] = {
         "report": "crash",
         "pid": status.pid,
-        "label": (found["label"] or status.behaviour)[:200],
+        "label": cut(found["label"] or status.behaviour, _LABEL),
         "shard": process.shard_of(status.pid),
         "ancestors": ancestors(),
-        "reason": shown(status.reason, _REASON),
+        "reason": cut(shown(status.reason, _REASON), _REASON),
         "traceback": "" if error is None else _tail(traceback_text(error), _TRACEBACK),
-        "last_message": shown(status.message, _MESSAGE),
-        "state": shown(status.state, _STATE),
-        "mailbox": [shown(one, _QUEUED) for one in found["messages"][:MAX_MAILBOX]],
+        "last_message": cut(shown(status.message, _MESSAGE), _MESSAGE),
+        "state": cut(shown(status.state, _STATE), _STATE),
+        "mailbox": [cut(shown(one, _QUEUED), _QUEUED) for one in found["messages"][:MAX_MAILBOX]],
     }
     emit(crash_log, text_of(fields), fields)
 
@@ -80,8 +82,11 @@ def text_of(fields: dict[str, object]) -> str:
     if fields["traceback"]:
         lines.append(str(fields["traceback"]).rstrip())
     lines += [f"{key.replace('_', ' ')}: {fields[key]}" for key in ("last_message", "state", "mailbox", "ancestors")]
-    return "\n".join(lines)[:MAX_REPORT]
+    return cut("\n".join(lines), MAX_REPORT)
 
 
 def _tail(text: str, limit: int) -> str:
-    return text if len(text) <= limit else "[... cut ...]\n" + text[-limit:]
+    data = text.encode("utf-8", "backslashreplace")
+    if len(data) <= limit:
+        return data.decode()
+    return "[... cut ...]\n" + data[-limit:].decode("utf-8", "ignore")
