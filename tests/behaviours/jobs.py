@@ -174,3 +174,15 @@ def stops_at_sevens(n: int) -> int:
     if n % 10 == 7:
         raise StopIteration(n)
     return n
+
+
+def odd_at_sevens(ran: list[int], n: int) -> object:
+    """Note that it ran; return what cannot be rebuilt for every number that ends in 7."""
+    ran.append(n)
+    return Odd(n, "odd") if n % 10 == 7 else n
+
+
+async def odd_at_sevens_later(ran: list[int], n: int) -> object:
+    """The same, as a coroutine function."""
+    await asyncio.sleep(0)
+    return odd_at_sevens(ran, n)

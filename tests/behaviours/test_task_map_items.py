@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,12 +13,15 @@ from otpnode import Task, TaskExit, UnserializableError, process
 from tests.behaviours.jobs import (
     Counted,
     CountedLater,
+    Odd,
     Unreadable,
     a_lock,
     broken_at_five,
     broken_at_five_later,
     kind_of,
     messages,
+    odd_at_sevens,
+    odd_at_sevens_later,
     report,
     square,
     unreadable,
@@ -156,6 +159,51 @@ async def test_tk03_a_result_that_cannot_be_rebuilt_is_its_items_failure(chunk: 
     assert results[:200] + results[201:] == FEW + FEW
     assert isinstance(results[200], TaskExit if far else Unreadable)
     await nothing_left()
+
+
+@pytest.mark.parametrize("timeout", [None, SOON])
+@pytest.mark.parametrize("func", [odd_at_sevens, odd_at_sevens_later])
+@pytest.mark.parametrize("chunk", [1, 3, 50, "auto"])
+def test_tk03_where_messages_are_copied_a_result_that_cannot_be_rebuilt_fails_alone(
+    chunk: Chunk, func: Callable[[list[int], int], Any], timeout: float | None
+) -> None:
+    ran: list[int] = []
+
+    async def program() -> list[Any]:
+        # A local function cannot travel, and so comes as it is.
+        call = (lambda n: func(ran, n)) if func is odd_at_sevens else later
+        return await Task.map(call, range(120), chunk=chunk, timeout=timeout, on_error="return")
+
+    async def later(n: int) -> object:
+        return await func(ran, n)
+
+    results: Any = otpnode.run(program, copy_messages=True)
+    assert [n for n, result in enumerate(results) if result != n] == list(range(7, 120, 10))
+    assert {(type(result), result.reason[0]) for result in results[7::10]} == {(TaskExit, "undecodable")}
+    assert [result.index for result in results[7::10]] == list(range(7, 120, 10))
+    assert sorted(ran) == list(range(120))
+
+
+@CHUNKS
+def test_tk03_where_messages_are_copied_the_last_and_the_end_of_a_process_are_told_apart(chunk: Chunk) -> None:
+    ran: list[int] = []
+
+    def call(n: int) -> object:
+        ran.append(n)
+        if n % 4 == 2:
+            raise process.ProcessExit("out of paper")
+        return Odd(n, "odd") if n % 4 == 1 else n
+
+    async def program() -> list[Any]:
+        return await Task.map(call, range(10), chunk=chunk, on_error="return")
+
+    results: Any = otpnode.run(program, copy_messages=True)
+    told = [result.reason if isinstance(result, TaskExit) else result for result in results]
+    assert told[0::4] == [0, 4, 8]
+    assert [reason[0] for reason in told[1::4]] == ["undecodable"] * 3
+    assert told[2::4] == ["out of paper"] * 2
+    assert told[3::4] == [3, 7]
+    assert sorted(ran) == list(range(10))
 
 
 @CHUNKS

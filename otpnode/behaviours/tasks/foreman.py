@@ -19,7 +19,20 @@ from msgspec import Struct
 from otpnode import process
 from otpnode.behaviours.common.wire import is_stop_order
 from otpnode.behaviours.tasks.body import Failure, sendable
-from otpnode.behaviours.tasks.plan import AGAIN, GONE, IDLE, LOST, REPORT, SENT, VALUES, WORK, Part, Plan
+from otpnode.behaviours.tasks.plan import (
+    AGAIN,
+    GONE,
+    IDLE,
+    LOST,
+    PASSED,
+    PROBE,
+    REPORT,
+    SENT,
+    VALUES,
+    WORK,
+    Part,
+    Plan,
+)
 from otpnode.behaviours.tasks.runner import run_chunk, run_timed
 from otpnode.errors import MessageTooLargeError, OtpnodeError, SystemLimitError, UnserializableError
 from otpnode.pid import Pid
@@ -67,12 +80,14 @@ class Shift:
         self._reports = 0
         self._kept: deque[tuple[int, Sequence[Part]]] = deque()
         """The reports of which nobody knows yet whether they could be read, by their numbers."""
+        self._copied = False
         self._away = process.shard_of(coordinator) != process.shard_of(self._me)
 
     async def work(self) -> NoReturn:
         """Take messages until told to end."""
         if self._light:
             process.send_after(LOOK_SECONDS, self._me, (LOOK,))
+        await self._probe()
         while True:
             message = cast("tuple[Any, ...]", await process.receive())
             word = message[0]
@@ -80,6 +95,8 @@ class Shift:
                 self._valued(*message[1:])
                 if self._light and message[1] in self._running:
                     await self._watch(message[1])
+            elif word == PASSED:
+                self._passed(message[1], message[2])
             elif word == WORK:
                 self._given(message[1], message[2])
             elif word == SENT:
@@ -104,6 +121,13 @@ class Shift:
                 # What runs now may run for long, and nothing else would come that made this look again.
                 self._is_reminded = True
                 process.send_after(REPORT_SECONDS, self._me, (LATE,))
+
+    async def _probe(self) -> None:
+        """Find out whether messages are copied inside this shard."""
+        sent: list[object] = []
+        await process.send(self._me, (PROBE, sent))
+        came: Any = await process.receive(match=lambda message: cast("tuple[Any, ...]", message)[0] == PROBE)
+        self._copied = came[1] is not sent
 
     # -- work comes -----------------------------------------------------------
 
@@ -142,10 +166,10 @@ class Shift:
     async def _spawn(self, items: list[object]) -> Pid:
         plan = self._plan
         if self._light:
-            return await process.spawn(run_chunk, (self._me, plan.func, items), on="local")
+            return await process.spawn(run_chunk, (self._me, plan.func, items, self._copied), on="local")
         if plan.timeout is None:
-            return await process.spawn_link(run_chunk, (self._me, plan.func, items), on="local")
-        return await process.spawn_link(run_timed, (self._me, plan.func, items, plan.timeout), on="local")
+            return await process.spawn_link(run_chunk, (self._me, plan.func, items, self._copied), on="local")
+        return await process.spawn_link(run_timed, (self._me, plan.func, items, self._copied, plan.timeout), on="local")
 
     def _valued(self, pid: Pid, values: list[object], failed: bool, seconds: float) -> None:
         chunk = self._running.get(pid)
@@ -163,6 +187,12 @@ class Shift:
                 self._parts[-1] = (before, earlier, failed or failed_before, seconds + seconds_before)
                 return
         self._parts.append((first, values, failed, seconds))
+
+    def _passed(self, pid: Pid, left: int) -> None:
+        chunk = self._running.get(pid)
+        if chunk is not None and len(chunk.items) - chunk.done > left:
+            reason = ("undecodable", "the result could not be rebuilt, as messages are copied here")
+            self._valued(pid, [Failure(reason)], True, 0.0)
 
     def _ended(self, pid: Pid, reason: object) -> None:
         chunk = self._running.get(pid)

@@ -57,6 +57,11 @@ GONE = "gone"
 """``('gone', foreman, first, count)`` behind those values, in scalars: what has not come now never will."""
 VALUES = "values"
 """``('values', pid, [value, …], failed, seconds)`` from a runner to its foreman."""
+PROBE = "probe"
+"""``('probe', object)`` from a foreman to itself: does the same object come, or a copy?"""
+PASSED = "passed"
+"""``('passed', pid, left)`` behind each value of a runner where messages are copied, in scalars: so many items of the
+process are behind it. If the value has not come by now it could not be rebuilt."""
 
 Chunk = int | Literal["auto"]
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from otpnode import process
 from otpnode.behaviours.tasks.body import Failure, sendable, value_of
-from otpnode.behaviours.tasks.plan import VALUES
+from otpnode.behaviours.tasks.plan import PASSED, VALUES
 from otpnode.errors import MessageTooLargeError, UnserializableError
 from otpnode.pid import Pid
 
@@ -22,7 +22,7 @@ TIMED_TURN_SECONDS = 0.001
 """The same where items have deadlines: less than after what a verb gives way (FS-01)."""
 
 
-async def run_chunk(foreman: Pid, func: Callable[[object], Any], items: list[object]) -> None:
+async def run_chunk(foreman: Pid, func: Callable[[object], Any], items: list[object], copied: bool) -> None:
     """Send ``('values', pid, values, failed, seconds)`` when all are done, or when this process is ended.
 
     One that is ended in the middle sends what it has: an item that was done stays done.
@@ -61,19 +61,25 @@ async def run_chunk(foreman: Pid, func: Callable[[object], Any], items: list[obj
         await process.link(foreman)
         raise
     finally:
-        await _deliver(foreman, values, failed, perf_counter() - began)
+        left = len(items) - len(values) if copied else None
+        await _deliver(foreman, values, failed, perf_counter() - began, left)
 
 
-async def _deliver(foreman: Pid, values: list[object], failed: bool, seconds: float) -> None:
-    try:
-        await process.send(foreman, (VALUES, process.self(), values, failed, seconds))
-    except (UnserializableError, MessageTooLargeError) as error:
-        # Messages are copied inside a shard too (`copy_messages`): the item has failed, the others have not.
-        if len(values) == 1:
-            await _deliver(foreman, [Failure(error)], True, seconds)
-            return
-        for value in values:
-            await _deliver(foreman, [value], failed, seconds / len(values))
+async def _deliver(foreman: Pid, values: list[object], failed: bool, seconds: float, left: int | None) -> None:
+    """Send the values; `left`, the number of items behind them, is told only where messages are copied."""
+    me = process.self()
+    if left is None:
+        await process.send(foreman, (VALUES, me, values, failed, seconds))
+        return
+    # Inside a shard too a value may not be fit to travel, or be lost on the way (`copy_messages`): it alone has failed.
+    left += len(values)
+    for value in values:
+        left -= 1
+        try:
+            await process.send(foreman, (VALUES, me, [value], failed, seconds / len(values)))
+        except (UnserializableError, MessageTooLargeError) as error:
+            await process.send(foreman, (VALUES, me, [Failure(error)], True, seconds / len(values)))
+        await process.send(foreman, (PASSED, me, left))
 
 
 def _fill(values: list[object], func: Callable[[object], object], items: list[object]) -> None:
@@ -99,7 +105,9 @@ async def _awaited(values: list[Any]) -> bool:
     return failed
 
 
-async def run_timed(foreman: Pid, func: Callable[[object], object], items: list[object], timeout: float) -> None:
+async def run_timed(
+    foreman: Pid, func: Callable[[object], object], items: list[object], copied: bool, timeout: float
+) -> None:
     """The same with a deadline for each item, armed when it starts, by itself: waiting for a turn costs it nothing.
 
     Each value is sent on its own and only once the deadline is off, so that the first item
@@ -108,7 +116,7 @@ async def run_timed(foreman: Pid, func: Callable[[object], object], items: list[
     """
     me = cast(Pid, process.self())
     turn_ends = perf_counter() + TIMED_TURN_SECONDS
-    for item in items:
+    for place, item in enumerate(items, 1):
         began = perf_counter()
         if began > turn_ends:
             await asyncio.sleep(0)
@@ -122,4 +130,4 @@ async def run_timed(foreman: Pid, func: Callable[[object], object], items: list[
             value = Failure(sendable(error))
             failed = True
         await process.cancel_timer(deadline)
-        await process.send(foreman, (VALUES, me, [value], failed, perf_counter() - began))
+        await _deliver(foreman, [value], failed, perf_counter() - began, len(items) - place if copied else None)
