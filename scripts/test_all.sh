@@ -30,7 +30,7 @@ install() { # interpreter, environment
     return 0
   fi
   "$1" -m venv --clear "$2"
-  "$2/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[test]'
+  "$2/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[test,dev]'
   touch "$2/.installed"
 }
 
