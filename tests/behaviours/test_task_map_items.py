@@ -243,6 +243,25 @@ def test_tk03_where_messages_are_copied_an_item_that_cannot_be_rebuilt_hides_no_
     assert isinstance(results[20], TaskExit)
 
 
+def test_tk03_where_messages_are_copied_an_async_iterator_may_yield_what_cannot_be() -> None:
+    seen: list[int] = []
+
+    async def items() -> AsyncIterator[object]:
+        yield 2
+        yield asyncio.Lock()
+        yield 3
+
+    async def program() -> None:
+        with pytest.raises(UnserializableError):
+            async with asyncio.timeout(SOON):
+                async for n in Task.map(square, items()):
+                    seen.append(n)
+        await nothing_left()
+
+    otpnode.run(program, copy_messages=True)
+    assert seen == [4]
+
+
 @on_a_node
 async def test_tk03_what_cannot_travel_is_mapped_beside_the_caller() -> None:
     seen: list[int] = []

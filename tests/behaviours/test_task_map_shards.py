@@ -13,6 +13,7 @@ import otpnode
 from otpnode import Task, process
 from tests.behaviours.jobs import Counted, report, square, three_kills_its_shard, where
 from tests.behaviours.servers import next_message, no_message, on_a_node
+from tests.support import until
 
 pytestmark = pytest.mark.os_processes
 
@@ -58,6 +59,33 @@ async def test_tk03_what_stays_on_a_shard_without_a_place_runs_while_the_others_
             waiting = asyncio.ensure_future(anext(results, None))
         assert await waiting is None
     assert seen == {("Lock", 0), ("int", 1)}
+
+
+async def foreman_here() -> str | None:
+    """Return the foreman on the caller's shard."""
+    for pid in process.processes():
+        if process.shard_of(pid) == 0 and await process.process_info(pid, "label") == "Task.map foreman":
+            return pid
+    return None
+
+
+@on_a_node(only=("loop", "pipe"), why="one loop has one shard")
+async def test_tk03_what_stays_on_its_shard_outlives_a_foreman_there_that_has_not_got_it_yet() -> None:
+    me = process.self() or ""
+    jobs: list[Any] = [(me, asyncio.Lock()), (me, 1), (me, asyncio.Lock())]
+    async with Task.map(report, jobs, max_concurrency=1, ordered=False) as results:
+        waiting = asyncio.ensure_future(anext(results))
+        foreman: Any = await until(foreman_here, "a foreman for what stays")
+        started: Any = await next_message()
+        assert started[1] == 1
+        await process.exit(foreman, "kill")
+        await process.send(started[2], 0)
+        assert await waiting == 0
+        for n in (1, 2):
+            waiting = asyncio.ensure_future(anext(results))
+            started = await next_message()
+            await process.send(started[2], n)
+            assert await waiting == n
 
 
 async def lose_the_shard_of_three(chunk: Any) -> tuple[object, ...]:

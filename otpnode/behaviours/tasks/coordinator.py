@@ -207,7 +207,7 @@ class Coordinator:
         for batch in foreman.held.values():
             for number in batch.left():
                 self._window.done((number, [Failure(reason)], True, 0.0))
-        if not self._crew and not self._hiring:
+        if self._homebound or (not self._crew and not self._hiring):
             await self._hire(self._here)
 
     # -- batches --------------------------------------------------------------

@@ -301,7 +301,7 @@ class Source:
 
     Attributes:
         count: how many items were pulled and sent.
-        error: what the iterator raised; everything before it is mapped first.
+        error: what the iterator raised, or came of sending an item; everything before it is mapped first.
     """
 
     def __init__(self, items: Items) -> None:
@@ -346,16 +346,16 @@ class Source:
         while True:
             await self._permits.acquire()
             try:
-                item = await anext(items)
+                await self._send_items([await anext(items)])
             except StopAsyncIteration:
                 break
             except BaseException as error:
                 if self._is_closed:
                     return
-                # Also a CancelledError, or what ends a process: in this child task it would be seen by nobody.
+                # Also an item that cannot be copied, a CancelledError, or what ends a process: in this child task it
+                # would be seen by nobody.
                 self.error = error
                 break
-            await self._send_items([item])
         await self._send((END, self.count))
 
     async def _send_items(self, items: list[object]) -> None:
