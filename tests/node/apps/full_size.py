@@ -19,6 +19,10 @@ from tests.node.apps.tools import get, get_tagged, me, os_pid_of, passed, until
 
 SINKS_EACH = 4
 LIMIT = 100
+WIDEST = 1024
+"""Messages that a shard may have on their way to a receiver that was found idle (MB-02)."""
+FLOOD = 150.0
+"""Seconds that all of it may take on a busy machine: no rule bounds them, and who is done first waits for the last."""
 GROWTH = 64 * 1024 * 1024
 
 
@@ -40,13 +44,13 @@ async def all_to_all(messages: str, seed: str) -> None:
         await process.exit(victim, "kill")
     sent: Counter[Pid] = Counter()
     for _ in senders:
-        sent += cast("Counter[Pid]", (await get_tagged("sent", 90))[1])
+        sent += cast("Counter[Pid]", (await get_tagged("sent", FLOOD))[1])
     for pid in [pid for pid in sinks if pid not in victims]:
         await process.send(pid, ("tell", me()))
         _, taken, longest = await get_tagged("taken")
         assert taken == sent[pid], f"{pid} took {taken} of {sent[pid]} messages"
-        # Every shard that sends has a window of its own.
-        assert cast(int, longest) <= LIMIT * len(shards), f"{longest} messages waited at {pid}"
+        # Every other shard has a window of its own, as wide as the receiver was quick.
+        assert cast(int, longest) <= LIMIT + WIDEST * (len(shards) - 1), f"{longest} messages waited at {pid}"
         await process.exit(pid, "kill")
     for _ in senders:
         assert await get_tagged("downs") == ("downs", len(sinks)), "a DOWN is missing"
@@ -78,7 +82,7 @@ async def sender(sinks: list[Pid], count: int, main: Pid) -> None:
     await process.send(main, ("sent", sent))
     downs = len(watched)
     for _ in range(downs):
-        _, ref, _, target, reason = await get()
+        _, ref, _, target, reason = await get(FLOOD)
         assert (watched.pop(cast(Ref, ref)), reason) == (target, "killed")
     await process.send(main, ("downs", downs))
 
@@ -88,7 +92,7 @@ async def sink() -> None:
     taken: Counter[object] = Counter()
     longest = total = 0
     while True:
-        source, number = await get(120)
+        source, number = await get(FLOOD)
         if source == "tell":
             await process.send(cast(Pid, number), ("taken", total, longest))
             continue
