@@ -7,6 +7,7 @@ import contextlib
 import random
 import time
 from collections import Counter
+from functools import partial
 from typing import cast
 
 import psutil
@@ -46,6 +47,8 @@ async def all_to_all(messages: str, seed: str) -> None:
     for _ in senders:
         sent += cast("Counter[Pid]", (await get_tagged("sent", FLOOD))[1])
     for pid in [pid for pid in sinks if pid not in victims]:
+        # What has been sent may be on its way still: nothing orders it before what another process asks (SO-03).
+        await until(partial(_took, pid, sent[pid]), f"the last of {sent[pid]} messages to {pid}")
         await process.send(pid, ("tell", me()))
         _, taken, longest = await get_tagged("taken")
         assert taken == sent[pid], f"{pid} took {taken} of {sent[pid]} messages"
@@ -58,6 +61,11 @@ async def all_to_all(messages: str, seed: str) -> None:
     assert grown < GROWTH, f"memory grew by {grown} bytes"
     print(f"{sent.total()} messages sent; memory of a shard grew by {grown / (1 << 20):.1f} MiB at most", flush=True)
     passed()
+
+
+async def _took(pid: Pid, count: int) -> bool:
+    await process.send(pid, ("tell", me()))
+    return cast(int, (await get_tagged("taken"))[1]) >= count
 
 
 async def sender(sinks: list[Pid], count: int, main: Pid) -> None:
