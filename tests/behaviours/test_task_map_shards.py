@@ -61,10 +61,10 @@ async def test_tk03_what_stays_on_a_shard_without_a_place_runs_while_the_others_
     assert seen == {("Lock", 0), ("int", 1)}
 
 
-async def foreman_here() -> str | None:
-    """Return the foreman on the caller's shard."""
+async def foreman_on(shard: int) -> str | None:
+    """Return the foreman on a shard."""
     for pid in process.processes():
-        if process.shard_of(pid) == 0 and await process.process_info(pid, "label") == "Task.map foreman":
+        if process.shard_of(pid) == shard and await process.process_info(pid, "label") == "Task.map foreman":
             return pid
     return None
 
@@ -75,7 +75,7 @@ async def test_tk03_what_stays_on_its_shard_outlives_a_foreman_there_that_has_no
     jobs: list[Any] = [(me, asyncio.Lock()), (me, 1), (me, asyncio.Lock())]
     async with Task.map(report, jobs, max_concurrency=1, ordered=False) as results:
         waiting = asyncio.ensure_future(anext(results))
-        foreman: Any = await until(foreman_here, "a foreman for what stays")
+        foreman: Any = await until(lambda: foreman_on(0), "a foreman for what stays")
         started: Any = await next_message()
         assert started[1] == 1
         await process.exit(foreman, "kill")
@@ -86,6 +86,28 @@ async def test_tk03_what_stays_on_its_shard_outlives_a_foreman_there_that_has_no
             started = await next_message()
             await process.send(started[2], n)
             assert await waiting == n
+
+
+@on_a_node(only=("loop", "pipe"), why="one loop has one shard")
+async def test_tk03_where_the_only_foreman_is_killed_its_item_fails_and_the_others_run_elsewhere() -> None:
+    me = process.self() or ""
+    jobs: list[Any] = [(me, n) for n in range(3)]
+    async with Task.map(report, jobs, max_concurrency=1, chunk=1, on_error="return") as results:
+        waiting: Any = asyncio.ensure_future(anext(results))
+        started: Any = await next_message()
+        await process.exit((await foreman_on(1)) or "", "kill")  # type: ignore[arg-type]
+        failed = 0
+        while isinstance(outcome := await waiting, otpnode.TaskExit):
+            failed += 1
+            waiting = asyncio.ensure_future(anext(results, None))
+            if failed == 2:
+                break
+        if failed == 2:
+            started = await next_message()
+            assert (started[1], process.shard_of(started[2])) == (2, 0)
+            await process.send(started[2], "done")
+            outcome = await waiting
+        assert outcome == "done"
 
 
 async def lose_the_shard_of_three(chunk: Any) -> tuple[object, ...]:

@@ -283,8 +283,11 @@ class Coordinator:
 
     @property
     def _is_borrowed(self) -> bool:
-        """Whether this shard has no place among the others': what runs here does so while they rest."""
-        return self._here not in self._seats and not self._stays and self._order.on == "spread"
+        """Whether what runs here does so while the others rest: this shard has no place among them that are there."""
+        if self._here in self._seats or self._stays or self._order.on != "spread":
+            return False
+        shards = [*self._hiring, *(foreman.shard for foreman in self._crew.values())]
+        return any(shard != self._here for shard in shards)
 
     def _take(self, count: int) -> tuple[int, list[object]]:
         """Take up to `count` adjacent items out of the backlog."""
