@@ -28,7 +28,9 @@ def save(figure: Any, name: str) -> None:
     """Write both formats."""
     figure.tight_layout()
     for kind in ("png", "svg"):
-        figure.savefig(RESULTS / f"{name}.{kind}", dpi=110, metadata={"Date": None} if kind == "svg" else None)
+        figure.savefig(
+            RESULTS / f"{name}.{kind}", dpi=110, metadata={"Date": None} if kind == "svg" else None, bbox_inches="tight"
+        )
     plt.close(figure)
 
 
