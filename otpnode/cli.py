@@ -26,9 +26,11 @@ def main(argv: list[str] | None = None) -> NoReturn:
     options, unknown = parser.parse_known_args(own)
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}; what is for the program stands behind `--`")
-    if options.command == "version":
-        print(_version())
+    if options.version or options.command == "version":
+        print(f"otpnode {otpnode.__version__} (Python {sys.version.split()[0]}, {_libraries()})")
         sys.exit(0)
+    if options.command is None:
+        parser.error("a command is required: start or version")
     sys.exit(_start(options, app_args))
 
 
@@ -59,19 +61,15 @@ def _start(options: argparse.Namespace, app_args: list[str]) -> int:
         return USAGE
 
 
-def _version() -> str:
-    return f"otpnode {otpnode.__version__} (Python {sys.version.split()[0]}, {_libraries()})"
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="otpnode",
         description="Erlang's processes for Python, on every core.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,  # The version is one line, however long.
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=_version(), help="the same as the command version")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    # Not argparse's own action: that would look the versions up at every start.
+    parser.add_argument("--version", action="store_true", help="the same as the command version")
+    commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("version", help="print the version and leave")
     start_command = commands.add_parser(
         "start",
