@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 
 from otpnode import process
-from tests.behaviours.servers import no_message
+from tests.behaviours.servers import SOON, no_message
 
 Chunk = int | Literal["auto"]
 
@@ -26,12 +26,8 @@ async def nothing_left() -> None:
 async def nothing_left_but_messages() -> None:
     """The same where the items have sent some."""
     me = process.self() or ""
-    for _ in range(1000):
-        labels = [await process.process_info(pid, "label") for pid in process.processes()]
-        if not any("Task.map" in str(label) for label in labels):
-            break
-        await process.sleep(0.01)  # sleep: the processes of the map are ended by signals nobody can wait for
-    else:
-        raise AssertionError(labels)
+    while left := [pid for pid in process.processes() if "Task.map" in str(await process.process_info(pid, "label"))]:
+        for pid in left:
+            await process.receive(SOON, ref=await process.monitor(pid))
     assert await process.process_info(me, "monitors") == []
     assert await process.process_info(me, "links") == []
