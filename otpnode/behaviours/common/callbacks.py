@@ -54,12 +54,17 @@ async def run_callback(callback: Callable[..., object], *args: object, **kwargs:
         return ending_by(error)
 
 
+def is_struck() -> bool:
+    """Tell whether an exit signal has ended the calling process already: what it still does is cleaning up (AC-04)."""
+    return not process.is_alive(cast(Pid, process.self()))
+
+
 def ending_by(error: BaseException) -> Ending:
     """Return the end that an exception out of a callback means; raises it where it is none, as `run_callback`."""
     if isinstance(error, ProcessExit):
         return Ending(error.reason, error)
     if isinstance(error, GeneratorExit):
         raise error
-    if not isinstance(error, Exception) and not process.is_alive(cast(Pid, process.self())):
+    if not isinstance(error, Exception) and is_struck():
         raise error
     return Ending(CANCELLED if isinstance(error, asyncio.CancelledError) else error, error)

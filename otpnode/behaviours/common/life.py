@@ -12,7 +12,7 @@ from msgspec import UNSET
 from typing_extensions import TypeVar
 
 from otpnode import process
-from otpnode.behaviours.common.callbacks import Ending, run_callback
+from otpnode.behaviours.common.callbacks import Ending, is_struck, run_callback
 from otpnode.behaviours.common.control import Sender, Status
 from otpnode.behaviours.common.crash import formatted, report_crash
 from otpnode.behaviours.common.starting import Birthplace, Cradle
@@ -133,7 +133,7 @@ class Life(ABC, Generic[M]):
 
     async def end(self, ending: Ending) -> NoReturn:
         """Run `terminate`, answer who is still to be answered, report, and end (GS-08, GS-09)."""
-        if not process.is_alive(self._me):
+        if is_struck():
             # An exit signal struck first; the callback made something else of its cancellation.
             raise ProcessExit(ending.reason)
         outcome = await run_callback(self._server.terminate, ending.reason)

@@ -28,6 +28,7 @@ from typing import Any, NamedTuple, NoReturn, cast
 from msgspec import UNSET, Struct, UnsetType
 
 from otpnode import process
+from otpnode.behaviours.common.callbacks import is_struck
 from otpnode.behaviours.common.control import Name
 from otpnode.behaviours.common.wire import exit_message
 from otpnode.errors import (
@@ -142,7 +143,7 @@ async def _spawned(body: Callable[..., object], args: list[object], options: Opt
     try:
         return await asyncio.shield(spawning)
     except asyncio.CancelledError:
-        if process.is_alive(cast(Pid, process.self())):
+        if not is_struck():
             await asyncio.shield(asyncio.create_task(_undo(spawning)))
         raise
 

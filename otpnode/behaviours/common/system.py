@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from otpnode import process
+from otpnode.behaviours.common.callbacks import is_struck
 from otpnode.behaviours.common.control import Sender, Server, Status
 from otpnode.behaviours.common.outside import inside
 from otpnode.behaviours.common.wire import SYSTEM, check_timeout, exchange, raise_exit, replied, reply
 from otpnode.errors import MessageTooLargeError, UnserializableError
-from otpnode.pid import Pid
 from otpnode.showing import shown
 
 
@@ -136,7 +136,7 @@ def serve_system(server: Inspected, sender: Sender, request: object) -> None:
         answer = ("ok", _served(server, request))
     except BaseException as error:
         # Whatever the function raises is the asker's affair, unless it is the end of this process (FS-03).
-        if not process.is_alive(cast(Pid, process.self())):
+        if is_struck():
             raise
         answer = ("error", error)
     _answer(sender, answer)

@@ -17,17 +17,16 @@ from otpnode.behaviours.common.control import (
     NoReply,
     Reply,
     Sender,
-    Status,
     Stop,
     Then,
     Timeout,
 )
-from otpnode.behaviours.common.life import Life, answered, bad_return
+from otpnode.behaviours.common.life import Life, Mortal, answered, bad_return
 from otpnode.behaviours.common.starting import Birthplace, Cradle
 from otpnode.behaviours.common.wire import CAST, SERVING, SYSTEM, Serving, is_call, kind_of
 
 
-class Callbacks(Protocol):
+class Callbacks(Mortal, Protocol):
     """What the loop asks of a server."""
 
     state: Any
@@ -50,14 +49,6 @@ class Callbacks(Protocol):
 
     def handle_continue(self, arg: Any, /) -> Any:
         """Go on."""
-        ...
-
-    def terminate(self, reason: Any, /) -> Any:
-        """Clean up."""
-        ...
-
-    def format_status(self, status: Status, /) -> Status:
-        """Say what may be seen."""
         ...
 
 

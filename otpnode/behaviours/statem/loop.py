@@ -29,9 +29,9 @@ from msgspec import UNSET
 
 from otpnode import process
 from otpnode.behaviours.common.callbacks import Ending, run_callback
-from otpnode.behaviours.common.control import Ignore, Sender, Status, Stop
+from otpnode.behaviours.common.control import Ignore, Sender, Stop
 from otpnode.behaviours.common.crash import shown
-from otpnode.behaviours.common.life import Life, answered, bad_return, serving
+from otpnode.behaviours.common.life import Life, Mortal, answered, bad_return, serving
 from otpnode.behaviours.common.starting import Birthplace, Cradle
 from otpnode.behaviours.common.wire import CALL, CAST, SYSTEM, kind_of
 from otpnode.behaviours.statem.alarms import Alarms
@@ -60,7 +60,7 @@ ON_EVENT: Actions = (*ON_INIT, Postpone)
 """What may be done in which callback: on `init` there is nothing to postpone, and ``'enter'`` makes no events."""
 
 
-class Callbacks(Protocol):
+class Callbacks(Mortal, Protocol):
     """What the loop asks of a machine, besides its methods ``state_<name>``."""
 
     enter: bool
@@ -73,14 +73,6 @@ class Callbacks(Protocol):
 
     def handle_event(self, kind: Any, content: Any, /) -> Any:
         """Handle an event."""
-        ...
-
-    def terminate(self, reason: Any, /) -> Any:
-        """Clean up."""
-        ...
-
-    def format_status(self, status: Status, /) -> Status:
-        """Say what may be seen."""
         ...
 
 
